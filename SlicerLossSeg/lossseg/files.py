@@ -1,0 +1,75 @@
+"""Writing files so that each is complete or absent: write beside, fsync, rename."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lossseg.errors import DiskFull, InputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """Yield a sibling path to write to; on success it takes the place of `path`, on failure it is removed.
+
+    The sibling keeps the whole ending of `path` (`.nii.gz`), for writers that choose a format by it.
+
+    Raises:
+        InputError: the folder cannot be created or written to.
+        DiskFull: the disk has no room; nothing half-written is left.
+    """
+    path = Path(path)
+    beside = path.with_name(f".{secrets.token_hex(4)}.{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        with open(beside, "rb+") as written:
+            os.fsync(written.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        raise translate(error, path) from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def translate(error: OSError, path: Path) -> Exception:
+    """The error a person understands for an operating-system error on writing `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(f"No room left on the disk to write {path}.", "Free some space and run the command again.")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return InputError(f"No permission to write {path}.", "Choose another folder or change its permissions.")
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return InputError(f"{path.parent} is not a folder.", "Choose another folder for the results.")
+    return error
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Mapping[str, Any] | list[Any]) -> None:
+    """Write `value` as indented JSON. NaN is not JSON: callers turn undefined values into None."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`.
+
+    Raises:
+        InputError: the file is missing or is no JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist.", "Check the path.") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid JSON ({error}).", "Restore it from a copy or write it anew.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).", "Check its permissions.") from error

@@ -1,0 +1,6 @@
+"""The model folder and the ensemble file: JSON and safetensors only, so that loading executes nothing from them."""
+
+from lossseg.model.ensemble import Ensemble, Member, load_any, load_ensemble, save_ensemble
+from lossseg.model.folder import FORMAT, Model, load, save
+
+__all__ = ["FORMAT", "Ensemble", "Member", "Model", "load", "load_any", "load_ensemble", "save", "save_ensemble"]

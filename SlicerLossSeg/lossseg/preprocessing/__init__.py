@@ -1,0 +1,25 @@
+"""From a volume to what the network sees, and back: fingerprint, plan, intensity scheme, resampling, cache."""
+
+from lossseg.preprocessing.cache import CachedCase, PreparedCases, prepare_dataset
+from lossseg.preprocessing.case import Prepared, prepare, prepare_label, restore
+from lossseg.preprocessing.fingerprint import CaseFingerprint, Fingerprint, fingerprint
+from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
+from lossseg.preprocessing.planning import PlanSettings, plan_dataset
+
+__all__ = [
+    "CachedCase",
+    "CaseFingerprint",
+    "ChannelKind",
+    "ChannelScheme",
+    "Fingerprint",
+    "Plan",
+    "PlanSettings",
+    "Prepared",
+    "PreparedCases",
+    "fingerprint",
+    "plan_dataset",
+    "prepare",
+    "prepare_dataset",
+    "prepare_label",
+    "restore",
+]

@@ -1,0 +1,174 @@
+"""Preprocessed cases on disk, read by memory map, so that memory does not grow with the number of cases.
+
+A case's folder holds `image.npy` (C, z, y, x) float32, `label.npy` (z, y, x), and its lesions as `voxels.npy`
+(flat voxel indices, lesion after lesion) with `offsets.npy` (where each lesion begins, one more at the end): the
+sampler picks a lesion and a voxel of it without touching the label.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lossseg.components import label as components
+from lossseg.dataset import Case, Dataset
+from lossseg.errors import InputError
+from lossseg.files import read_json, translate
+from lossseg.images import read_label, read_volume
+from lossseg.preprocessing.case import prepare, prepare_label
+from lossseg.preprocessing.plan import Plan
+from lossseg.reporting import Reporter, Silent, Stage
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class CachedCase:
+    """A preprocessed case on disk; every property opens a memory map, none reads the whole file.
+
+    Attributes:
+        lesions: number of lesions (connected components of each label, 26-connectivity).
+        padding: per channel the value that stands for "nothing there".
+    """
+
+    name: str
+    folder: Path
+    lesions: int
+    padding: tuple[float, ...]
+
+    def image(self) -> np.ndarray:
+        """(C, z, y, x) float32."""
+        return np.load(self.folder / "image.npy", mmap_mode="r")
+
+    def label(self) -> np.ndarray:
+        """(z, y, x) unsigned."""
+        return np.load(self.folder / "label.npy", mmap_mode="r")
+
+    def lesion_voxels(self, lesion: int) -> np.ndarray:
+        """Flat indices into (z, y, x) of the voxels of lesion 0 <= `lesion` < `lesions`."""
+        offsets = np.load(self.folder / "offsets.npy", mmap_mode="r")
+        voxels = np.load(self.folder / "voxels.npy", mmap_mode="r")
+        return voxels[offsets[lesion] : offsets[lesion + 1]]
+
+
+@dataclass(frozen=True)
+class PreparedCases:
+    """The preprocessed cases of a dataset under one plan's grid, by name."""
+
+    folder: Path
+    cases: dict[str, CachedCase]
+
+    def __getitem__(self, name: str) -> CachedCase:
+        return self.cases[name]
+
+
+def prepare_dataset(
+    dataset: Dataset, plan: Plan, cache: Path, *, names: Sequence[str] | None = None, reporter: Reporter | None = None
+) -> PreparedCases:
+    """Preprocess the annotated cases of `dataset` into `cache`; what is there and current is not made again.
+
+    A case is current when the plan's grid and its files' sizes and times are those of the cached copy.
+
+    Raises:
+        InputError: a case cannot be read or the cache cannot be written.
+        DiskFull: no room; cases finished before stay.
+    """
+    reporter = reporter or Silent()
+    folder = cache / _digest(plan.grid() | {"labels": plan.labels})
+    chosen = [case for case in dataset.cases if case.label is not None and (names is None or case.name in names)]
+    stage = Stage(reporter, "preprocess", len(chosen))
+    cases: dict[str, CachedCase] = {}
+    for case in chosen:
+        target, stamp = folder / case.name, _stamp(case)
+        record = _record(target)
+        if record is None or record["source"] != stamp:
+            record = _write(case, plan, target, stamp)
+        cases[case.name] = CachedCase(case.name, target, int(record["lesions"]), tuple(record["padding"]))
+        stage.advance()
+    return PreparedCases(folder, cases)
+
+
+def _write(case: Case, plan: Plan, target: Path, stamp: list[Any]) -> dict[str, Any]:
+    volumes = [read_volume(path) for path in case.images]
+    assert case.label is not None
+    label = read_label(case.label)
+    if not label.geometry.matches(volumes[0].geometry):
+        raise InputError(
+            f"{case.label} lies on another grid than {case.images[0]}: "
+            f"{label.geometry.difference(volumes[0].geometry)}.",
+            "Resample the label to the image's grid.",
+        )
+    if label.array.max(initial=0) >= plan.classes:
+        raise InputError(
+            f"{case.label} holds label {int(label.array.max())}, but dataset.json names 0 to {plan.classes - 1}.",
+            "Correct the label file or dataset.json.",
+        )
+    prepared = prepare(volumes, plan)
+    array = prepare_label(label, prepared, plan)
+    voxels, offsets = lesion_index(array)
+    record = {"format": _FORMAT, "source": stamp, "lesions": len(offsets) - 1, "padding": prepared.padding}
+    beside: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{case.name}-", dir=target.parent))
+        np.save(beside / "image.npy", prepared.image)
+        np.save(beside / "label.npy", array)
+        np.save(beside / "voxels.npy", voxels)
+        np.save(beside / "offsets.npy", offsets)
+        (beside / "case.json").write_text(json.dumps(record), encoding="utf-8")
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(beside, target)
+    except OSError as error:
+        raise translate(error, target) from error
+    finally:
+        if beside is not None and beside.exists():
+            shutil.rmtree(beside)
+    return record
+
+
+def lesion_index(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Flat voxel indices of all lesions, lesion after lesion, and where each begins (int64, one more at the end)."""
+    voxels: list[np.ndarray] = []
+    sizes: list[int] = []
+    values = np.unique(label)
+    for value in values[values > 0]:
+        labels, count = components(label == value)
+        flat = np.flatnonzero(labels)
+        owners = labels.ravel()[flat]
+        voxels.append(flat[np.argsort(owners, kind="stable")])
+        sizes += np.bincount(owners, minlength=count + 1)[1:].tolist()
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    return (np.concatenate(voxels) if voxels else np.zeros(0, np.int64)), offsets
+
+
+def _record(target: Path) -> dict[str, Any] | None:
+    path = target / "case.json"
+    if not path.exists():
+        return None
+    record = read_json(path)
+    return record if isinstance(record, dict) and record.get("format") == _FORMAT else None
+
+
+def _stamp(case: Case) -> list[Any]:
+    assert case.label is not None
+    stamp: list[Any] = []
+    for path in (*case.images, case.label):
+        if not path.exists():
+            raise InputError(f"{path} does not exist.", "Restore the file or remove the case.")
+        facts = path.stat()
+        stamp.append([path.name, facts.st_size, facts.st_mtime_ns])
+    return stamp
+
+
+def _digest(value: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,0 +1,143 @@
+"""One case on the network's grid, and a result of the network back on the case's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lossseg.errors import InputError
+from lossseg.images import Geometry, Volume
+from lossseg.preprocessing.intensity import normalise
+from lossseg.preprocessing.orientation import Orientation
+from lossseg.preprocessing.plan import ChannelKind, Plan
+from lossseg.preprocessing.resampling import (
+    coarse_axis,
+    resample_image,
+    resample_label,
+    resample_linear,
+    resampled_shape,
+)
+
+Crop = tuple[slice, slice, slice]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case as the network sees it.
+
+    Attributes:
+        image: (C, z, y, x) float32 on the plan's grid.
+        crop: the part of the original grid (z, y, x) that it covers.
+        geometry: the original grid.
+        padding: per channel the value that stands for "nothing there", for windows that reach over the border.
+    """
+
+    image: np.ndarray
+    crop: Crop
+    geometry: Geometry
+    padding: tuple[float, ...]
+
+    @property
+    def crop_shape(self) -> tuple[int, int, int]:
+        z, y, x = (part.stop - part.start for part in self.crop)
+        return z, y, x
+
+
+def nonzero_box(volumes: Sequence[Volume]) -> Crop:
+    """The smallest box (z, y, x) that holds every voxel that is not 0 in some channel.
+
+    Raises:
+        InputError: all voxels of all channels are 0.
+    """
+    spans: list[slice] = []
+    for axis in range(3):
+        others = tuple(a for a in range(3) if a != axis)
+        filled = np.flatnonzero(np.logical_or.reduce([volume.array.any(axis=others) for volume in volumes]))
+        if not filled.size:
+            name = volumes[0].path or "The image"
+            raise InputError(f"{name} holds only zeros.", "Check that the right volume was exported.")
+        spans.append(slice(int(filled[0]), int(filled[-1]) + 1))
+    return spans[0], spans[1], spans[2]
+
+
+def prepare(volumes: Sequence[Volume], plan: Plan, *, crop: Crop | None = None) -> Prepared:
+    """The channels of a case cropped, normalised, turned to the patient's axes and resampled to the plan's spacing.
+
+    Args:
+        volumes: one per channel of the plan, all on one grid.
+        crop: the part of the grid to use; default the box of non-zero voxels.
+
+    Raises:
+        InputError: the number of channels differs from the plan's, grids differ, or all voxels are 0.
+    """
+    check_channels(volumes, plan)
+    geometry = volumes[0].geometry
+    box = nonzero_box(volumes)
+    if crop is not None:
+        box = _clipped(crop, geometry)
+    orientation = Orientation.of(geometry)
+    inside = _organ(volumes, plan, box)
+    spacing = orientation.spacing(geometry)
+    coarse = coarse_axis(spacing)
+    channels: list[np.ndarray] = []
+    for volume, scheme in zip(volumes, plan.channels, strict=True):
+        if scheme.kind is ChannelKind.ORGAN_MASK:
+            continue
+        values = orientation.apply(normalise(volume.array[box], scheme, inside))
+        shape = resampled_shape(_shape(values), spacing, plan.spacing)
+        channels.append(np.ascontiguousarray(resample_image(values, shape, coarse), np.float32))
+    schemes = [scheme for scheme in plan.channels if scheme.kind is not ChannelKind.ORGAN_MASK]
+    padding = tuple(0.0 if s.nonzero else float(c.min()) for s, c in zip(schemes, channels, strict=True))
+    return Prepared(channels[0][None] if len(channels) == 1 else np.stack(channels), box, geometry, padding)
+
+
+def prepare_label(label: Volume, prepared: Prepared, plan: Plan) -> np.ndarray:
+    """The label (z, y, x) of a prepared case on the plan's grid, in the smallest unsigned type."""
+    values = Orientation.of(label.geometry).apply(label.array[prepared.crop])
+    shape = _shape(prepared.image[0])
+    return np.ascontiguousarray(resample_label(np.ascontiguousarray(values), shape))
+
+
+def restore(probability: np.ndarray, prepared: Prepared) -> np.ndarray:
+    """A probability (z, y, x) on the plan's grid, linearly resampled to the original grid inside `prepared.crop`."""
+    orientation = Orientation.of(prepared.geometry)
+    a, b, c = (prepared.crop_shape[axis] for axis in orientation.axes)
+    return np.ascontiguousarray(orientation.undo(resample_linear(probability, (a, b, c))))
+
+
+def check_channels(volumes: Sequence[Volume], plan: Plan) -> None:
+    names = ", ".join(scheme.name for scheme in plan.channels)
+    if len(volumes) != len(plan.channels):
+        raise InputError(
+            f"{len(volumes)} image channel(s) given, but {len(plan.channels)} are needed: {names}.",
+            "Give one volume per channel, in this order.",
+        )
+    for volume in volumes[1:]:
+        if not volume.geometry.matches(volumes[0].geometry):
+            raise InputError(
+                f"{volume.path or 'A channel'} lies on another grid than {volumes[0].path or 'the first channel'}: "
+                f"{volume.geometry.difference(volumes[0].geometry)}.",
+                "Resample all channels to one grid.",
+            )
+
+
+def _organ(volumes: Sequence[Volume], plan: Plan, box: Crop) -> np.ndarray | None:
+    masks = [v.array[box] != 0 for v, s in zip(volumes, plan.channels, strict=True) if s.kind is ChannelKind.ORGAN_MASK]
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _clipped(crop: Crop, geometry: Geometry) -> Crop:
+    a, b, c = (
+        slice(max(0, part.start or 0), min(n, n if part.stop is None else part.stop))
+        for part, n in zip(crop, geometry.size, strict=True)
+    )
+    if min(part.stop - part.start for part in (a, b, c)) <= 0:
+        raise InputError("The region of interest lies outside the volume.", "Move the region into the volume.")
+    return a, b, c
+
+
+def _shape(array: np.ndarray) -> tuple[int, int, int]:
+    z, y, x = array.shape
+    return z, y, x

@@ -1,0 +1,44 @@
+"""Intensity schemes: from the image's units to network input, one channel at a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lossseg.preprocessing.plan import ChannelKind, ChannelScheme
+
+_SMALLEST_STD = 1e-8
+
+
+def normalise(array: np.ndarray, scheme: ChannelScheme, inside: np.ndarray | None = None) -> np.ndarray:
+    """`array` (z, y, x) in the image's units as float32 network input.
+
+    Args:
+        inside: organ mask (z, y, x) bool; voxels outside get the lowest value of the scheme's range first.
+    """
+    values = array.astype(np.float32)
+    if inside is not None:
+        values[~inside] = scheme.low if scheme.low is not None else values.min()
+    match scheme.kind:
+        case ChannelKind.WINDOW:
+            low, high = _range(scheme)
+            np.clip(values, low, high, out=values)
+            values -= low
+            values /= high - low
+        case ChannelKind.CT:
+            np.clip(values, *_range(scheme), out=values)
+            values -= np.float32(scheme.mean)
+            values /= np.float32(max(scheme.std or 0.0, _SMALLEST_STD))
+        case ChannelKind.ZSCORE:
+            body = values != 0 if scheme.nonzero else None
+            measured = values[body] if body is not None and body.any() else values
+            mean, std = measured.mean(dtype=np.float64), measured.std(dtype=np.float64)
+            values -= np.float32(mean)
+            values /= np.float32(max(std, _SMALLEST_STD))
+            if body is not None:
+                values[~body] = 0
+    return values
+
+
+def _range(scheme: ChannelScheme) -> tuple[float, float]:
+    assert scheme.low is not None and scheme.high is not None, scheme
+    return scheme.low, scheme.high

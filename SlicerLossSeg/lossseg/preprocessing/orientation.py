@@ -1,0 +1,51 @@
+"""Array axes in the patient's directions: whatever the storage order, the network sees (S, P, L) axes.
+
+Only permutations and flips: no voxel changes, and the inverse is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from lossseg.images import Geometry
+
+
+@dataclass(frozen=True)
+class Orientation:
+    """How array axes (z, y, x) of a stored volume become axes nearest to the patient's S, P and L.
+
+    Attributes:
+        axes: stored axis for each of the S, P and L axes.
+        flips: whether that axis runs against S, P or L.
+    """
+
+    axes: tuple[int, int, int]
+    flips: tuple[bool, bool, bool]
+
+    @classmethod
+    def of(cls, geometry: Geometry) -> Orientation:
+        """The orientation of a grid; for an oblique one that of the nearest patient directions."""
+        direction = np.asarray(geometry.direction, float).reshape(3, 3)
+        # Columns are the x, y, z index directions in LPS; rows here become S, P, L and columns the z, y, x axes.
+        components = direction[::-1, ::-1]
+        _, stored = linear_sum_assignment(-np.abs(components))
+        a, b, c = (int(axis) for axis in stored)
+        p, q, r = (bool(components[row, axis] < 0) for row, axis in enumerate(stored))
+        return cls((a, b, c), (p, q, r))
+
+    def apply(self, array: np.ndarray) -> np.ndarray:
+        """A view of the stored `array` (z, y, x) along (S, P, L)."""
+        return np.flip(array.transpose(self.axes), [axis for axis, flip in enumerate(self.flips) if flip])
+
+    def undo(self, array: np.ndarray) -> np.ndarray:
+        """A view of `array` along (S, P, L) in stored order (z, y, x)."""
+        flipped = np.flip(array, [axis for axis, flip in enumerate(self.flips) if flip])
+        return flipped.transpose(np.argsort(self.axes))
+
+    def spacing(self, geometry: Geometry) -> tuple[float, float, float]:
+        """Spacing in mm along (S, P, L)."""
+        a, b, c = (geometry.spacing[axis] for axis in self.axes)
+        return a, b, c

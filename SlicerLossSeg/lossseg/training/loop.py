@@ -1,0 +1,224 @@
+"""The training loop: steps, running average, validation, checkpoints; told what to use, knowing no file layout."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from lossseg.errors import Cancelled, InputError
+from lossseg.losses import DeepSupervision, Loss
+from lossseg.reporting import Reporter
+from lossseg.training import checkpoint as checkpoints
+from lossseg.training.averaging import AveragedWeights
+from lossseg.training.budget import Budget, Minutes
+from lossseg.training.checkpoint import Checkpoint
+from lossseg.training.settings import Optimizer, TrainingSettings
+from lossseg.training.validation import Scores, Validator
+
+_POWER = 0.9
+_LARGEST_GRADIENT = 12.0
+_CHECKPOINT_EVERY_S = 120.0
+_REPORT_EVERY = 10
+
+
+@dataclass
+class Progress:
+    """Where the run is; what a checkpoint's `facts` hold."""
+
+    step: int = 0
+    best: float = float("-inf")
+    best_scores: dict[str, float | None] | None = None
+    best_step: int = 0
+    best_averaged: bool = True
+    validations: int = 0
+
+
+class Trainer:
+    """Trains one network on a stream of patches until its budget is spent.
+
+    Args:
+        batches: endless stream of {"image", "label", "maps"} that begins at the step to resume from.
+        validator: None when no case is held out.
+        folder: where checkpoints go: `last.safetensors`, `best.safetensors`.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        settings: TrainingSettings,
+        budget: Budget,
+        validator: Validator | None,
+        folder: Path,
+        device: torch.device,
+        autocast: torch.dtype | None,
+        reporter: Reporter,
+    ) -> None:
+        self.network, self.loss, self.settings, self.budget = network.to(device), loss.to(device), settings, budget
+        self.validator, self.folder, self.device, self.reporter = validator, folder, device, reporter
+        self._autocast, self._saved = autocast, time.monotonic()
+        # Without half precision there is nothing to scale: bf16 has float32's range.
+        self._scaler = torch.amp.GradScaler(device.type, enabled=autocast is torch.float16)
+        self.averaged = AveragedWeights(self.network, settings.ema_decay)
+        self.optimizer = _optimizer([*network.parameters(), *loss.parameters()], settings)
+        self.supervised = DeepSupervision(loss)
+        self.state = Progress()
+        self.waiting_s = 0.0
+
+    @property
+    def last(self) -> Path:
+        return self.folder / "last.safetensors"
+
+    @property
+    def best(self) -> Path:
+        return self.folder / "best.safetensors"
+
+    def restore(self, saved: Checkpoint) -> None:
+        """Go on from a checkpoint."""
+        self.network.load_state_dict(saved.network)
+        self.averaged.network.load_state_dict(saved.averaged)
+        self.loss.load_state_dict(saved.loss)
+        checkpoints.restore_optimizer(self.optimizer, saved.optimizer)
+        self.state = Progress(**saved.facts["progress"])
+        if "scaler" in saved.facts:
+            self._scaler.load_state_dict(saved.facts["scaler"])
+
+    def run(self, batches: Iterator[dict[str, Any]]) -> None:
+        """Train to the end of the budget; on `Cancelled` the state is saved first, so that a resume loses nothing."""
+        try:
+            self._reserve()
+            while (done := self.budget.done(self.state.step)) < 1:
+                self._step(batches, done)
+                if self._due(done):
+                    self._validate()
+                if time.monotonic() - self._saved > _CHECKPOINT_EVERY_S:
+                    self._save(self.last)
+            self._validate(last=True)
+            self._save(self.last)
+        except Cancelled:
+            self._save(self.last)
+            raise
+
+    def _step(self, batches: Iterator[dict[str, Any]], done: float) -> None:
+        rate = self.settings.rate * (1 - done) ** _POWER
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        asked = time.monotonic()
+        batch = next(batches)
+        self.waiting_s += time.monotonic() - asked
+        image = batch["image"].to(self.device, non_blocking=True)
+        target = batch["label"].to(self.device, non_blocking=True)
+        maps = {name: value.to(self.device, non_blocking=True) for name, value in batch.get("maps", {}).items()}
+        self.network.train()
+        with torch.autocast(self.device.type, self._autocast) if self._autocast else nullcontext():
+            outputs = self.network(image)
+        value = self.supervised(outputs if isinstance(outputs, list) else [outputs], target, maps or None)
+        self.optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(value).backward()
+        self._scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
+        self._scaler.step(self.optimizer)
+        self._scaler.update()
+        self.state.step += 1
+        self.averaged.update(self.network, self.state.step)
+        self._report(value, rate, done)
+
+    def _report(self, value: torch.Tensor, rate: float, done: float) -> None:
+        self.reporter.check()
+        step = self.state.step
+        if step % _REPORT_EVERY and step != 1:
+            return
+        number = float(value.detach())
+        if not np.isfinite(number):
+            raise InputError(
+                f"The loss {self.loss.expression} became {number} at step {step}.",
+                "Lower the learning rate (--learning-rate) or choose another loss.",
+            )
+        self.reporter.metric("loss", step, number, "training")
+        self.reporter.metric("learning_rate", step, rate, "schedule")
+        for name, learned in self.loss.learned().items():
+            self.reporter.metric(name, step, learned, "learned")
+        remaining = self.budget.remaining_s(step)
+        self.reporter.progress("train", round(1000 * done), 1000, remaining)
+        if step % self.settings.iterations == 0:
+            self.loss.end_epoch({"loss": number})
+
+    def _due(self, done: float) -> bool:
+        """Validations lie evenly in the second half of the run, where weights worth keeping appear; the end has its own."""
+        if self.validator is None:
+            return False
+        inner = self.settings.validations - 1
+        return self.state.validations < inner and done >= 0.5 + 0.5 * self.state.validations / max(inner, 1)
+
+    def _validate(self, last: bool = False) -> None:
+        if self.validator is None:
+            return
+        self.state.validations += 1
+        candidates = [(True, self.averaged.network)] + ([(False, self.network)] if last else [])
+        for averaged, network in candidates:
+            scores = self._scores(network, "averaged" if averaged else "raw")
+            if scores.selection > self.state.best:
+                named = {name: (v if np.isfinite(v) else None) for name, v in scores.named().items()}
+                self.state = replace(
+                    self.state,
+                    best=scores.selection,
+                    best_scores=named,
+                    best_step=self.state.step,
+                    best_averaged=averaged,
+                )
+                self._save(self.best)
+
+    def _scores(self, network: nn.Module, kind: str) -> Scores:
+        assert self.validator is not None
+        done = 0
+
+        def after(count: int) -> None:
+            nonlocal done
+            done += count
+            self.reporter.check()
+            self.reporter.progress("validate", done, self.validator.windows if self.validator else 0, None)
+
+        scores = self.validator.scores(network, after)
+        for name, value in scores.named().items():
+            if np.isfinite(value):
+                self.reporter.metric(name, self.state.step, value, f"validation ({kind})")
+        return scores
+
+    def _reserve(self) -> None:
+        """Keep back of a budget in minutes what the validations at the end will take, measured on one window."""
+        if self.validator is None or not isinstance(self.budget, Minutes):
+            return
+        self.budget.reserve = 2 * self.validator.seconds_per_round(self.averaged.network)
+
+    def _save(self, path: Path) -> None:
+        progress = self.state.__dict__ | {"best": self.state.best if np.isfinite(self.state.best) else -1e9}
+        facts: dict[str, Any] = {"progress": progress, "expression": self.loss.expression}
+        if self._scaler.is_enabled():
+            facts["scaler"] = self._scaler.state_dict()
+        checkpoints.write(
+            path,
+            Checkpoint(
+                step=self.state.step,
+                seconds=self.budget.seconds,
+                network=self.network.state_dict(),
+                averaged=self.averaged.network.state_dict(),
+                loss=self.loss.state_dict(),
+                optimizer=checkpoints.optimizer_tensors(self.optimizer),
+                facts=facts,
+            ),
+        )
+        self._saved = time.monotonic()
+
+
+def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
+    if settings.optimizer is Optimizer.ADAMW:
+        return torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2)
+    return torch.optim.SGD(parameters, lr=settings.rate, momentum=0.99, nesterov=True, weight_decay=3e-5)
