@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,9 @@ def atomic(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise translate(error, path) from error
     finally:
-        beside.unlink(missing_ok=True)
+        # What went wrong before is the error to show, even if nothing can be removed either.
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def translate(error: OSError, path: Path) -> Exception:

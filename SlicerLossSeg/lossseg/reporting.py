@@ -55,9 +55,7 @@ class Stage:
     >>> stage.advance()
     """
 
-    def __init__(
-        self, reporter: Reporter, name: str, total: int, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, reporter: Reporter, name: str, total: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._reporter, self._name, self._total, self._clock = reporter, name, total, clock
         self._done, self._started = 0, clock()
         reporter.progress(name, 0, total)

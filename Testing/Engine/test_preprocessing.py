@@ -63,7 +63,7 @@ def test_resampled_shape_keeps_the_extent():
 def test_a_linear_ramp_keeps_its_positions_when_upsampled():
     ramp = np.broadcast_to(np.arange(10.0), (6, 8, 10))
     fine = resample_image(ramp, (6, 8, 20))
-    # Voxel i of 20 lies at (i + 0.5) / 2 - 0.5 of the coarse grid; the spline mirrors at the border, which bends the ends.
+    # Voxel i of 20 lies at (i + 0.5) / 2 - 0.5 of the coarse grid; the spline mirrors at the border and bends the ends.
     np.testing.assert_allclose(fine[3, 4, 6:14], (np.arange(20) + 0.5)[6:14] / 2 - 0.5, atol=0.01)
 
 

@@ -198,7 +198,10 @@ def test_a_resumed_run_ends_with_the_same_weights(dataset, tmp_path, optimizer):
 def test_workers_do_not_change_the_result(dataset, tmp_path):
     one = train(dataset, tmp_path / "none", TrainingSettings(epochs=1, iterations=4, folds=3, **TINY), Silent())
     two = train(
-        dataset, tmp_path / "two", TrainingSettings(epochs=1, iterations=4, folds=3, **(TINY | {"workers": 2})), Silent()
+        dataset,
+        tmp_path / "two",
+        TrainingSettings(epochs=1, iterations=4, folds=3, **(TINY | {"workers": 2})),
+        Silent(),
     )
     assert all(torch.equal(a, b) for a, b in zip(weights(one).values(), weights(two).values(), strict=True))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
-from lossseg.model.folder import Model, load
+from lossseg.model.folder import Model, OperatingChoice, load
 
 _FORMAT = 1
 
@@ -59,6 +59,19 @@ class Ensemble:
     @property
     def channels(self) -> tuple[str, ...]:
         return self.members[0].model.channels
+
+    @property
+    def operating_point(self) -> OperatingChoice | None:
+        """The members' weighted mean, None unless each has one: their probabilities are averaged likewise."""
+        points = [(member.model.operating_point, member.weight) for member in self.members]
+        total = sum(weight for _, weight in points)
+        chosen = [(point, weight / total) for point, weight in points if point is not None]
+        if len(chosen) < len(points):
+            return None
+        return OperatingChoice(
+            threshold=sum(point.threshold * share for point, share in chosen),
+            min_confidence=sum(point.min_confidence * share for point, share in chosen),
+        )
 
 
 def save_ensemble(

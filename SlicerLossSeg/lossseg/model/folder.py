@@ -23,6 +23,18 @@ _WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
+class OperatingChoice:
+    """From which probability on a voxel is foreground, and which component is believed; both in [0, 1]."""
+
+    threshold: float
+    min_confidence: float
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, float] | None) -> OperatingChoice | None:
+        return cls(float(value["threshold"]), float(value["min_confidence"])) if value else None
+
+
+@dataclass(frozen=True)
 class Model:
     """A trained network and what is needed to use it.
 
@@ -30,6 +42,8 @@ class Model:
         loss: the loss expression it was trained with.
         training: the training record (settings, cases, epochs, seconds, device, seed).
         scores: validation measures by name; None where undefined.
+        operating_point: threshold and lowest confidence that suited the validation cases best, both in [0, 1]; None
+            where nothing was validated or there are several classes.
         licence: of the weights; empty when its maker named none.
         versions: of the engine, Python and the packages that wrote it.
     """
@@ -39,6 +53,7 @@ class Model:
     loss: str
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, float | None] = field(default_factory=dict)
+    operating_point: OperatingChoice | None = None
     licence: str = ""
     versions: dict[str, str] = field(default_factory=dict)
 
@@ -85,6 +100,7 @@ def save(
     loss: str,
     training: Mapping[str, Any],
     scores: Mapping[str, float],
+    operating_point: Mapping[str, float] | None = None,
     licence: str = "",
 ) -> Model:
     """Write a model folder; `model.json` comes last, so that a folder with it is complete.
@@ -105,12 +121,13 @@ def save(
         "plan": plan.to_json(),
         "training": dict(training),
         "scores": defined,
+        "operating_point": dict(operating_point) if operating_point else None,
         "licence": licence,
         "versions": versions,
         "intended_use": "Research. Not a medical device; a person must check every result.",
     }
     write_json(folder / _CARD, card)
-    return Model(folder, plan, loss, dict(training), defined, licence, versions)
+    return load(folder)
 
 
 def load(folder: Path) -> Model:
@@ -140,6 +157,7 @@ def load(folder: Path) -> Model:
             loss=str(card["loss"]),
             training=dict(card["training"]),
             scores=dict(card["scores"]),
+            operating_point=OperatingChoice.from_json(card.get("operating_point")),
             licence=str(card.get("licence", "")),
             versions=dict(card.get("versions", {})),
         )

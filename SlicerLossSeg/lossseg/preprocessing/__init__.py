@@ -4,7 +4,7 @@ from lossseg.preprocessing.cache import CachedCase, PreparedCases, prepare_datas
 from lossseg.preprocessing.case import Prepared, prepare, prepare_label, restore
 from lossseg.preprocessing.fingerprint import CaseFingerprint, Fingerprint, fingerprint
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
-from lossseg.preprocessing.planning import PlanSettings, plan_dataset
+from lossseg.preprocessing.planning import PlanSettings, plan_dataset, read_plan
 
 __all__ = [
     "CachedCase",
@@ -21,5 +21,6 @@ __all__ = [
     "prepare",
     "prepare_dataset",
     "prepare_label",
+    "read_plan",
     "restore",
 ]

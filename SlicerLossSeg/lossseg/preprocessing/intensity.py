@@ -30,13 +30,21 @@ def normalise(array: np.ndarray, scheme: ChannelScheme, inside: np.ndarray | Non
             values /= np.float32(max(scheme.std or 0.0, _SMALLEST_STD))
         case ChannelKind.ZSCORE:
             body = values != 0 if scheme.nonzero else None
-            measured = values[body] if body is not None and body.any() else values
-            mean, std = measured.mean(dtype=np.float64), measured.std(dtype=np.float64)
+            mean, std = _moments(values, body if body is not None and body.any() else None)
             values -= np.float32(mean)
             values /= np.float32(max(std, _SMALLEST_STD))
             if body is not None:
                 values[~body] = 0
     return values
+
+
+def _moments(values: np.ndarray, where: np.ndarray | None) -> tuple[float, float]:
+    """Mean and standard deviation in double precision, slice by slice: no copy of the volume in 64 bits."""
+    slices = list(values) if where is None else [plane[inside] for plane, inside in zip(values, where, strict=True)]
+    count = sum(part.size for part in slices)
+    mean = sum(float(part.sum(dtype=np.float64)) for part in slices) / count
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in slices)
+    return mean, float(np.sqrt(squares / count))
 
 
 def _range(scheme: ChannelScheme) -> tuple[float, float]:

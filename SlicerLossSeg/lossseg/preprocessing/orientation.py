@@ -38,12 +38,15 @@ class Orientation:
 
     def apply(self, array: np.ndarray) -> np.ndarray:
         """A view of the stored `array` (z, y, x) along (S, P, L)."""
-        return np.flip(array.transpose(self.axes), [axis for axis, flip in enumerate(self.flips) if flip])
+        return np.flip(array.transpose(self.axes), self._flipped)
 
     def undo(self, array: np.ndarray) -> np.ndarray:
         """A view of `array` along (S, P, L) in stored order (z, y, x)."""
-        flipped = np.flip(array, [axis for axis, flip in enumerate(self.flips) if flip])
-        return flipped.transpose(np.argsort(self.axes))
+        return np.flip(array, self._flipped).transpose(np.argsort(self.axes))
+
+    @property
+    def _flipped(self) -> tuple[int, ...]:
+        return tuple(axis for axis, flip in enumerate(self.flips) if flip)
 
     def spacing(self, geometry: Geometry) -> tuple[float, float, float]:
         """Spacing in mm along (S, P, L)."""

@@ -107,4 +107,6 @@ class Plan:
                 network=dict(value["network"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(f"The plan cannot be read ({error!r}).", "Restore the model folder from a copy.") from error
+            raise InputError(
+                f"The plan cannot be read ({error!r}).", "Restore the model folder from a copy."
+            ) from error

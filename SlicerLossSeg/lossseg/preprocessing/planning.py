@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
 from lossseg.dataset import Dataset
 from lossseg.errors import InputError
+from lossseg.files import read_json
 from lossseg.preprocessing.fingerprint import Fingerprint, Intensities, fingerprint
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
 from lossseg.preprocessing.resampling import ANISOTROPY, resampled_shape
@@ -92,6 +94,19 @@ def plan_dataset(
         deep_supervision=settings.deep_supervision,
     )
     return facts, Plan(channels, spacing, patch, batch, dict(dataset.labels), network)
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan in a file that `lossseg plan --out` or a cross-validation wrote.
+
+    Raises:
+        InputError: the file is missing or holds no plan.
+    """
+    value = read_json(path)
+    try:
+        return Plan.from_json(value.get("plan", value) if isinstance(value, dict) else value)
+    except InputError as error:
+        raise InputError(f"{path}: {error.message}", "Make it anew with `lossseg plan --out`.") from error
 
 
 def target_spacing(facts: Fingerprint) -> tuple[float, float, float]:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from lossseg.errors import Cancelled, InputError
+from lossseg.evaluation import OperatingPoint
 from lossseg.losses import DeepSupervision, Loss
 from lossseg.reporting import Reporter
 from lossseg.training import checkpoint as checkpoints
@@ -38,6 +39,7 @@ class Progress:
     best_scores: dict[str, float | None] | None = None
     best_step: int = 0
     best_averaged: bool = True
+    best_point: dict[str, float] | None = None
     validations: int = 0
 
 
@@ -152,7 +154,7 @@ class Trainer:
             self.loss.end_epoch({"loss": number})
 
     def _due(self, done: float) -> bool:
-        """Validations lie evenly in the second half of the run, where weights worth keeping appear; the end has its own."""
+        """Validations lie evenly in the second half of the run; its end has one of its own."""
         if self.validator is None:
             return False
         inner = self.settings.validations - 1
@@ -173,6 +175,7 @@ class Trainer:
                     best_scores=named,
                     best_step=self.state.step,
                     best_averaged=averaged,
+                    best_point=_plain(scores.point),
                 )
                 self._save(self.best)
 
@@ -216,6 +219,12 @@ class Trainer:
             ),
         )
         self._saved = time.monotonic()
+
+
+def _plain(point: OperatingPoint | None) -> dict[str, float] | None:
+    if point is None:
+        return None
+    return {"threshold": point.threshold, "min_confidence": point.min_confidence}
 
 
 def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:

@@ -18,7 +18,7 @@ from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
 from lossseg.inference.device import choose_device, reduced_precision
 from lossseg.model import Model, load, save
-from lossseg.preprocessing import Plan, PlanSettings, PreparedCases, plan_dataset, prepare_dataset
+from lossseg.preprocessing import Plan, PlanSettings, PreparedCases, plan_dataset, prepare_dataset, read_plan
 from lossseg.reporting import Reporter
 from lossseg.training import checkpoint as checkpoints
 from lossseg.training.augmentation import augmentation
@@ -80,18 +80,16 @@ def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter:
         maps=loss.required_maps,
     )
     autocast = reduced_precision(device) if settings.mixed_precision in (None, True) else None
-    validator = Validator([cases[name] for name in fold.validation], plan, device, autocast) if fold.validation else None
+    validator = (
+        Validator([cases[name] for name in fold.validation], plan, device, autocast) if fold.validation else None
+    )
     clock = Clock(before=saved.seconds if saved else 0.0)
     budget = _budget(settings, clock, saved.step if saved else 0)
-    trainer = Trainer(
-        network, loss, settings, budget, validator, out / _CHECKPOINTS, device, autocast, reporter
-    )
+    trainer = Trainer(network, loss, settings, budget, validator, out / _CHECKPOINTS, device, autocast, reporter)
     if saved:
         trainer.restore(saved)
     workers = _workers(settings, device)
-    batches = stream(
-        patches, batch=plan.batch, start=trainer.state.step, workers=workers, pin=device.type == "cuda"
-    )
+    batches = stream(patches, batch=plan.batch, start=trainer.state.step, workers=workers, pin=device.type == "cuda")
     trainer.run(batches)
     _write_model(out, trainer, plan, settings, fold, cases, why)
     reporter.artifact("model", out)
@@ -168,13 +166,14 @@ def _plan(
         ):
             if own != theirs:
                 raise InputError(
-                    f"{dataset.folder} has the {what} {', '.join(own)}, the model {origin.folder} has {', '.join(theirs)}.",
+                    f"{dataset.folder} has the {what} {', '.join(own)}, "
+                    f"the model {origin.folder} has {', '.join(theirs)}.",
                     "Fine-tune on data of the same task.",
                 )
         plan = origin.plan
         return replace(plan, patch=settings.patch or plan.patch, batch=settings.batch or plan.batch), origin
     if settings.plan is not None:
-        return Plan.from_json(read_json(settings.plan)), None
+        return read_plan(settings.plan), None
     return plan_dataset(dataset, _plan_settings(settings, device), names=names, reporter=reporter)[1], None
 
 
@@ -202,7 +201,9 @@ def _folds(dataset: Dataset, out: Path, settings: TrainingSettings) -> tuple[Fol
         for fold in folds:
             missing = sorted({*fold.train, *fold.validation} - known)
             if missing:
-                raise InputError(f"{path} names {missing[0]}, which {dataset.folder} lacks.", "Correct the splits file.")
+                raise InputError(
+                    f"{path} names {missing[0]}, which {dataset.folder} lacks.", "Correct the splits file."
+                )
         return folds
     if settings.splits and path.name != _SPLITS:
         raise InputError(f"{path} does not exist.", "Give an existing splits file or leave it out.")
@@ -270,7 +271,15 @@ def _write_model(
         "started_from": str(settings.start_from.name) if settings.start_from else None,
     }
     scores = {k: math.nan if v is None else v for k, v in (state.best_scores or {}).items()}
-    return save(out, plan=plan, weights=weights, loss=trainer.loss.expression, training=record, scores=scores)
+    return save(
+        out,
+        plan=plan,
+        weights=weights,
+        loss=trainer.loss.expression,
+        training=record,
+        scores=scores,
+        operating_point=state.best_point,
+    )
 
 
 def _plain(settings: TrainingSettings) -> dict[str, Any]:

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from lossseg.components import remove_small
-from lossseg.evaluation import CaseResult, Outcome, evaluate_case, summarise
+from lossseg.evaluation import (
+    CaseResult,
+    OperatingPoint,
+    Outcome,
+    evaluate_case,
+    operating_points,
+    summarise,
+)
 from lossseg.evaluation.measures import ratio
 from lossseg.inference.backend import TorchBackend
+from lossseg.inference.postprocess import remove_small, remove_unsure, to_labels
 from lossseg.inference.sliding_window import Windows, foreground_probabilities, place_windows, sliding_logits
 from lossseg.preprocessing import CachedCase, Plan
 
 _OVERLAP = 0.5
 _WINDOWS_AT_ONCE = 2
 _SMALLEST = 11
+_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+_CONFIDENCES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
+
+Told = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,8 @@ class Scores:
             the lesions of all cases; `small_recall` is over the smallest third of the reference lesions; Dice is the
             mean over cases.
         false_positives: per case.
+        point: the threshold and lowest confidence at which all this was measured; None for several classes, where
+            each voxel has its most probable class.
     """
 
     dice: float
@@ -39,6 +54,7 @@ class Scores:
     small_recall: float
     precision: float
     false_positives: float
+    point: OperatingPoint | None = None
 
     @property
     def selection(self) -> float:
@@ -46,14 +62,7 @@ class Scores:
         return self.dice if np.isfinite(self.dice) else -self.false_positives
 
     def named(self) -> dict[str, float]:
-        return {
-            "dice": self.dice,
-            "object_dice": self.object_dice,
-            "recall": self.recall,
-            "small_recall": self.small_recall,
-            "precision": self.precision,
-            "false_positives": self.false_positives,
-        }
+        return {name: value for name, value in asdict(self).items() if name != "point"}
 
 
 class Validator:
@@ -65,13 +74,25 @@ class Validator:
         self._cases, self._plan, self._device, self._autocast = list(cases), plan, device, autocast
         self.windows = sum(len(self._windows(case).corners()) for case in self._cases)
 
-    def __len__(self) -> int:
-        return len(self._cases)
+    def scores(self, network: nn.Module, after_windows: Told = lambda count: None) -> Scores:
+        """Segment every case and pool the results; `after_windows` is told of progress and may raise to stop.
 
-    def scores(self, network: nn.Module, after_windows: Callable[[int], None] = lambda count: None) -> Scores:
-        """Segment every case and pool the results; `after_windows` is told of progress and may raise to stop."""
+        With one foreground class the operating point is chosen first (see `balanced`), since losses that weight small
+        lesions up give probabilities for which 0.5 means nothing.
+        """
         backend = TorchBackend(network.eval(), self._device, self._autocast)
-        return pooled([self._result(case, backend, after_windows) for case in self._cases])
+        # Probabilities wait on disk: memory must not grow with the number of cases.
+        with tempfile.TemporaryDirectory() as folder:
+            kept = Path(folder)
+            point = None
+            pairs = self._segmented(backend, kept, after_windows)
+            if self._plan.classes == 2:
+                point = balanced(operating_points(pairs, _THRESHOLDS, _SMALLEST, _CONFIDENCES))
+            else:
+                for _ in pairs:
+                    pass
+            results = [self._result(case, np.load(kept / f"{case.name}.npy"), point) for case in self._cases]
+        return pooled(results, point)
 
     def seconds_per_round(self, network: nn.Module, clock: Callable[[], float] = time.perf_counter) -> float:
         """What one call of `scores` will take, in seconds, measured on a few windows."""
@@ -82,33 +103,54 @@ class Validator:
         backend.run(torch.zeros(shape))
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
-        # A fifth on top for blending and for labelling the lesions.
-        return 1.2 * (clock() - started) * self.windows / _WINDOWS_AT_ONCE
+        # A quarter on top for blending and for labelling the lesions.
+        return 1.25 * (clock() - started) * self.windows / _WINDOWS_AT_ONCE
 
-    def _result(self, case: CachedCase, backend: TorchBackend, after_windows: Callable[[int], None]) -> CaseResult:
-        image = torch.from_numpy(np.array(case.image())).to(self._device)
-        with torch.inference_mode():
-            logits = sliding_logits(
-                image,
-                backend.run,
-                self._windows(case),
-                batch=_WINDOWS_AT_ONCE,
-                padding=case.padding,
-                after_windows=after_windows,
-            )
-            foreground = foreground_probabilities(logits).cpu().numpy()
-        background = 1 - foreground.sum(0)
-        label = np.where(foreground.max(0) > background, foreground.argmax(0) + 1, 0).astype(np.uint8)
-        for value in range(1, self._plan.classes):
-            mask = label == value
-            label[mask & ~remove_small(mask, _SMALLEST)] = 0
-        return evaluate_case(np.asarray(case.label()), label, self._plan.spacing, labels=self._plan.labels, name=case.name)
+    def _segmented(self, backend: TorchBackend, folder: Path, told: Told) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        for case in self._cases:
+            image = torch.from_numpy(np.array(case.image())).to(self._device)
+            with torch.inference_mode():
+                logits = sliding_logits(
+                    image,
+                    backend.run,
+                    self._windows(case),
+                    batch=_WINDOWS_AT_ONCE,
+                    padding=case.padding,
+                    after_windows=told,
+                )
+                foreground = foreground_probabilities(logits).cpu().numpy()
+            np.save(folder / f"{case.name}.npy", foreground)
+            yield np.asarray(case.label()), foreground.sum(0)
+
+    def _result(self, case: CachedCase, foreground: np.ndarray, point: OperatingPoint | None) -> CaseResult:
+        label = to_labels(foreground, point.threshold if point else None)
+        if point:
+            label = remove_unsure(label, foreground[0], point.min_confidence)
+        label = remove_small(label, _SMALLEST)
+        spacing, labels = self._plan.spacing, self._plan.labels
+        return evaluate_case(np.asarray(case.label()), label, spacing, labels=labels, name=case.name)
 
     def _windows(self, case: CachedCase) -> Windows:
         return place_windows(case.image().shape[1:], self._plan.patch, _OVERLAP)
 
 
-def pooled(results: Sequence[CaseResult]) -> Scores:
+def balanced(points: Sequence[OperatingPoint]) -> OperatingPoint:
+    """The point with the highest sum of Dice and lesion F1; on a tie the threshold nearest to 0.5.
+
+    An undefined measure counts as 0, so that without any reference lesion the point with the fewest false positives
+    has no rival.
+    """
+
+    def worth(point: OperatingPoint) -> tuple[float, float, float]:
+        found = point.recall * point.lesions if point.lesions else 0.0
+        false = point.false_positives_per_case * point.cases
+        f1 = ratio(2 * found, found + false + point.lesions)
+        return float(np.nan_to_num(point.dice) + np.nan_to_num(f1)), -false, -abs(point.threshold - 0.5)
+
+    return max(points, key=worth)
+
+
+def pooled(results: Sequence[CaseResult], point: OperatingPoint | None = None) -> Scores:
     """Scores over cases: the mean of Dice, lesions pooled."""
     cohort = summarise(results)
     found, false = cohort.count(Outcome.FOUND), cohort.count(Outcome.FALSE_POSITIVE)
@@ -120,4 +162,5 @@ def pooled(results: Sequence[CaseResult]) -> Scores:
         small_recall=groups[0].recall if groups else float("nan"),
         precision=ratio(found, found + false),
         false_positives=cohort.false_positives_per_case,
+        point=point,
     )

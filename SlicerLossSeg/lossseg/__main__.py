@@ -1,0 +1,5 @@
+"""`python -m lossseg`: the command line."""
+
+from lossseg.cli import main
+
+main()

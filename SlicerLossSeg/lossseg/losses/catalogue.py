@@ -1,0 +1,142 @@
+"""What is known of each loss, as data: the GUI's form, the CLI's help, the docs and the parser are made from it.
+
+Nothing here needs torch, so a program that only shows or checks expressions does not load it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
+
+from lossseg.errors import InputError
+
+Value: TypeAlias = float | bool
+
+
+class Family(StrEnum):
+    """What a loss compares, or what it does to the losses inside its parentheses."""
+
+    DISTRIBUTION = "distribution"
+    REGION = "region"
+    BOUNDARY = "boundary"
+    COMPOUND = "compound"
+    INSTANCE = "instance"
+    ADAPTIVE = "adaptive"
+    LEARNED = "learned"
+
+
+class Kind(StrEnum):
+    """How a parameter is written and which control edits it."""
+
+    NUMBER = "number"
+    FLAG = "flag"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One named parameter. A bool as `default` makes it a flag, otherwise it is a number from `low` to `high`.
+
+    `low_open` and `high_open` take the end itself out of the range.
+    """
+
+    name: str
+    default: Value
+    help: str
+    low: float = -math.inf
+    high: float = math.inf
+    low_open: bool = False
+    high_open: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.FLAG if isinstance(self.default, bool) else Kind.NUMBER
+
+    @property
+    def allowed(self) -> str:
+        """The allowed values in words."""
+        if self.kind is Kind.FLAG:
+            return "True or False"
+        ends = []
+        if self.low > -math.inf:
+            ends.append(f"{'above' if self.low_open else 'at least'} {self.low:g}")
+        if self.high < math.inf:
+            ends.append(f"{'below' if self.high_open else 'at most'} {self.high:g}")
+        return "a finite number " + " and ".join(ends) if ends else "a finite number"
+
+    def check(self, term: str, value: object) -> Value:
+        """`value` as it is stored.
+
+        Raises:
+            InputError: the value is of another kind or out of range.
+        """
+        if self.kind is Kind.FLAG:
+            if isinstance(value, bool):
+                return value
+        elif isinstance(value, int | float) and not isinstance(value, bool) and self._holds(value):
+            return float(value)
+        shown = show(value) if isinstance(value, float) else value
+        raise InputError(f"{term}: {self.name}={shown} is not allowed.", f"{self.name} is {self.allowed}.")
+
+    def _holds(self, value: float) -> bool:
+        above = value > self.low if self.low_open else value >= self.low
+        below = value < self.high if self.high_open else value <= self.high
+        return above and below and abs(value) < math.inf
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One name of the expression language.
+
+    Attributes:
+        name: as written in an expression.
+        title: as shown to a person.
+        formula: plain text; p is the probability, y the target (0 or 1), sums run over voxels.
+        reference: the paper it comes from.
+        advice: what it is good for and what to beware of.
+        inside: fewest and most losses in its parentheses (None: no limit).
+        voxel_sum: its voxels can carry weights, so that a weighting such as `iw` can be put around it.
+        voxel_sums_only: only losses with `voxel_sum` may stand in its parentheses.
+        maps: names of the maps it needs from the loader (`lossseg.weights.MAPS`).
+        stands_for: the expression that a preset is short for; empty for a term.
+    """
+
+    name: str
+    title: str
+    family: Family
+    formula: str
+    reference: str
+    advice: str
+    parameters: tuple[Parameter, ...] = ()
+    inside: tuple[int, int | None] = (0, 0)
+    voxel_sum: bool = False
+    voxel_sums_only: bool = False
+    maps: frozenset[str] = frozenset()
+    stands_for: str = ""
+
+    def parameter(self, name: str) -> Parameter | None:
+        return next((parameter for parameter in self.parameters if parameter.name == name), None)
+
+    @property
+    def defaults(self) -> dict[str, Value]:
+        return {parameter.name: parameter.default for parameter in self.parameters}
+
+    @property
+    def signature(self) -> str:
+        """The name with what may stand in its parentheses, as `dice(squared=False, batch=False)` or `iw(loss)`."""
+        within = ["loss"] if self.inside[0] else []
+        within += ["..."] if self.inside[1] is None else []
+        within += [f"{parameter.name}={show(parameter.default)}" for parameter in self.parameters]
+        return f"{self.name}({', '.join(within)})" if within else self.name
+
+
+Catalogue: TypeAlias = Mapping[str, Entry]
+
+
+def show(value: Value) -> str:
+    """A value as the expression language writes it: the shortest text that is read back as the same value."""
+    if isinstance(value, bool) or abs(value) >= 1e15 or value != int(value):
+        return repr(value)
+    return str(int(value))
