@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -19,6 +20,7 @@ from lossseg.cli.options import parameters, typed_values
 from lossseg.cli.show import show
 from lossseg.cli.terminal import Terminal, number, remaining
 from lossseg.errors import ErrorKind, InputError
+from lossseg.images import read_label, write_volume
 from lossseg.jobs import events
 from lossseg.jobs.actions import ACTIONS
 from lossseg.jobs.typed import parse
@@ -34,7 +36,7 @@ def lossseg(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ENGINE), "COLUMNS": "100"},
-        timeout=120,
+        timeout=6000,
         stdin=subprocess.DEVNULL,
         **options,
     )
@@ -48,7 +50,7 @@ def fake(*arguments: object) -> subprocess.CompletedProcess[str]:
         text=True,
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ENGINE), "COLUMNS": "100"},
-        timeout=60,
+        timeout=600,
         stdin=subprocess.DEVNULL,
     )
 
@@ -100,16 +102,14 @@ def test_help_loads_no_torch_and_is_quick():
         "try:\n    make_app()(['--help'])\nexcept SystemExit:\n    pass\n"
         "print([n for n in ('torch', 'monai', 'numpy', 'SimpleITK') if n in sys.modules])"
     )
-    spent = []
-    for _ in range(3):
-        began = time.perf_counter()
-        answer = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ENGINE)}, timeout=60
-        )
-        spent.append(time.perf_counter() - began)
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ENGINE)}
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert answer.stdout.splitlines()[-1] == "[]", answer.stdout + answer.stderr
-    # 0.2 s on an idle machine; the limit leaves room for a busy one.
-    assert min(spent) < 1.0
+    # Processor time, which a busy machine does not stretch; 0.2 s is usual.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
 
 
 def test_version_and_no_arguments():
@@ -265,6 +265,22 @@ def test_evaluate_names_cases_that_have_no_partner(tmp_path):
     answer = lossseg("evaluate", tmp_path / "other", data / "labelsTr")
     assert answer.returncode == 2
     assert "No case could be evaluated" in answer.stderr and "X_1" in answer.stderr
+
+
+def test_what_predict_writes_beside_the_labels_is_understood(tmp_path):
+    """CASE_probability and CASE_disagreement are no cases, and --prob takes the former."""
+    data = tmp_path / "data"
+    lossseg("phantom", "tof", data, "--cases", 1, "--size", 32, 40, 40)
+    results = tmp_path / "results"
+    label = read_label(data / "labelsTr" / "TOF_001.nii.gz")
+    write_volume(results / "TOF_001.nii.gz", label.array, label.geometry)
+    write_volume(results / "TOF_001_probability.nii.gz", label.array.astype(np.float32) * 0.75, label.geometry)
+    write_volume(results / "TOF_001_disagreement.nii.gz", label.array.astype(np.float32), label.geometry)
+    answer = lossseg("evaluate", results, data / "labelsTr", "--prob", results, "--out", tmp_path / "out")
+    assert answer.returncode == 0, answer.stderr
+    assert "1 case evaluated, 0 could not be." in answer.stdout
+    lesions = json.loads((tmp_path / "out" / "lesions.json").read_text())["cases"][0]["lesions"]
+    assert lesions and all(lesion["confidence_max"] == pytest.approx(0.75) for lesion in lesions)
 
 
 def test_doctor_tells_versions_and_devices():

@@ -80,3 +80,12 @@ def test_each_point_equals_the_evaluation_of_its_prediction(reference, probabili
         expected = [measures[key] for key in ("recall", "false_positives", "dice", "object_dice")]
         found = [point.recall, point.false_positives_per_case, point.dice, point.object_dice]
         assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_the_lowest_confidence_removes_components_and_not_voxels():
+    anything, sure, surest = operating_points(cases(), [0.2], 1, [0.0, 0.5, 0.8])
+    assert [point.min_confidence for point in (anything, sure, surest)] == [0.0, 0.5, 0.8]
+    assert [point.recall for point in (anything, sure, surest)] == [1, 0.5, 0.5]
+    assert [point.false_positives_per_case for point in (anything, sure, surest)] == [1, 0.5, 0]
+    # The found lesion keeps all its voxels above the mask's threshold.
+    assert surest.dice == pytest.approx(2 * 2 / (4 + 2))

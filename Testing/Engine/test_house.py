@@ -74,7 +74,7 @@ def _run(code: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env={"PYTHONPATH": str(ENGINE.parent)},
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -151,7 +151,7 @@ def test_cmake_installs_the_list(tmp_path):
         ["cmake", "-S", str(ROOT), "-B", str(build), f"-DSlicer_DIR={fake}"],
         ["cmake", "--install", str(build), "--prefix", str(prefix)],
     ):
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert answer.returncode == 0, answer.stderr
     for folder in (prefix / "modules", build / "modules"):
         copied = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

@@ -8,7 +8,7 @@ from inference_fakes import linear, model
 
 from lossseg.errors import InputError
 from lossseg.images import Geometry
-from lossseg.inference.postprocess import SmallRule, remove_small, to_labels, voxel_limit
+from lossseg.inference.postprocess import SmallRule, remove_small, remove_unsure, to_labels, voxel_limit
 from lossseg.inference.roi import check_bounds, context, intersection, on_plan_grid, voxel_box
 from lossseg.inference.running_mean import RunningMean
 from lossseg.preprocessing import ChannelKind, Prepared
@@ -176,3 +176,17 @@ def test_the_box_on_the_plans_grid(sign: float) -> None:
 def test_boxes_that_do_not_meet_have_an_empty_intersection() -> None:
     crop = (slice(5, 10),) * 3
     assert intersection((slice(0, 3), slice(6, 20), slice(12, 15)), crop) == (slice(5, 5), slice(6, 10), slice(10, 10))
+
+
+def test_components_that_are_never_sure_are_removed_whole() -> None:
+    labels = np.zeros((4, 5, 6), np.uint8)
+    labels[1, 1, 1:3] = 1
+    labels[3, 4, 5] = 1
+    labels[1, 1, 3] = 2  # touches the first component, but is of another class
+    probability = np.full(labels.shape, 0.5, np.float32)
+    probability[1, 1, 2] = 0.9
+    expected = labels.copy()
+    expected[3, 4, 5] = expected[1, 1, 3] = 0
+    np.testing.assert_array_equal(remove_unsure(labels.copy(), probability, 0.8), expected)
+    np.testing.assert_array_equal(remove_unsure(labels.copy(), probability, 0.0), labels)
+    np.testing.assert_array_equal(remove_unsure(np.zeros_like(labels), probability, 0.8), np.zeros_like(labels))

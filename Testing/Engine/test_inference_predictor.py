@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import nn
 from lossseg.errors import Cancelled, InputError
 from lossseg.inference import Precision, Predictor
 from lossseg.inference.backend import Mirrored, TorchBackend, torch_backend
-from lossseg.model import Ensemble, Member
+from lossseg.model import Ensemble, Member, OperatingChoice
 from lossseg.preprocessing import ChannelKind
 from lossseg.reporting import Silent
 
@@ -339,3 +340,28 @@ def test_sixteen_bits_stay_near_32() -> None:
     torch.testing.assert_close(half.float(), full, atol=0.05, rtol=0.02)
     last = TorchBackend(network, CPU, channels_last=True).run(windows)
     torch.testing.assert_close(last, full, atol=1e-5, rtol=1e-5)
+
+
+def with_point(slope: float, threshold: float, min_confidence: float) -> FakeModel:
+    return replace(model(linear(slope)), operating_point=OperatingChoice(threshold, min_confidence))
+
+
+def test_the_operating_point_of_the_members_is_the_default() -> None:
+    members = (Member(with_point(1.0, 0.6, 0.7), 1.0), Member(with_point(1.0, 0.9, 0.9), 2.0))
+    image = np.zeros((4, 4, 9), np.float32)
+    logit = {p: np.log(p / (1 - p)) for p in (0.75, 0.82, 0.88)}
+    image[1, 1, 1:3] = logit[0.82], logit[0.88]  # above the mean threshold 0.8 and the mean confidence 0.8333
+    image[1, 1, 5], image[1, 1, 8] = logit[0.75], logit[0.82]
+    ensemble = Ensemble("e", members)
+    label = Predictor(ensemble, "cpu", **EXACT).predict([volume(image)]).label
+    assert np.argwhere(label).tolist() == [[1, 1, 1], [1, 1, 2]]
+    label = Predictor(ensemble, "cpu", threshold=0.7, **EXACT).predict([volume(image)]).label
+    assert np.count_nonzero(label) == 4
+    label = Predictor(ensemble, "cpu", min_confidence=0.0, **EXACT).predict([volume(image)]).label
+    assert np.count_nonzero(label) == 3
+
+
+def test_one_member_without_an_operating_point_leaves_the_most_probable_class() -> None:
+    ensemble = Ensemble("e", (Member(with_point(1.0, 0.9, 0.9)), Member(model(linear(1.0)))))
+    image = noise((4, 5, 6))
+    np.testing.assert_array_equal(Predictor(ensemble, "cpu", **EXACT).predict([volume(image)]).label, image > 0)

@@ -66,7 +66,7 @@ def run_job(folder: Path, record: object) -> tuple[int, list[events.Event], str]
     """Exit code, events and stderr of `run` with a job file; every line of stdout must be an event of the schema."""
     (folder / "job.json").write_text(json.dumps(record), encoding="utf-8")
     process = start("run", str(folder / "job.json"))
-    out, log = process.communicate(timeout=60)
+    out, log = process.communicate(timeout=300)
     return process.returncode, [events.from_line(line)[0] for line in out.splitlines()], log
 
 
@@ -304,7 +304,7 @@ def test_lines_come_whole_and_the_end_is_told():
     os.write(sending, b"one\ntw")
     os.write(sending, b"o\r\nlast")
     os.close(sending)
-    assert ended.wait(5)
+    assert ended.wait(60)
     assert lines == ["one", "two", "last"]
 
 
@@ -376,16 +376,16 @@ def wait_for(process: subprocess.Popen[str], name: str) -> None:
 
 
 def test_cancel_on_stdin(tmp_path):
-    (tmp_path / "job.json").write_text('{"job": "fake", "params": {"seconds": 30}}')
+    (tmp_path / "job.json").write_text('{"job": "fake", "params": {"seconds": 60}}')
     process = start("run", str(tmp_path / "job.json"))
     wait_for(process, "progress")
     began = time.monotonic()
     process.stdin.write("no command\ncancel\n")
     process.stdin.flush()
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert events.from_line(out.splitlines()[-1])[0].kind is ErrorKind.CANCELLED
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 25
 
 
 def test_the_end_of_stdin_is_no_cancel(tmp_path):
@@ -393,17 +393,17 @@ def test_the_end_of_stdin_is_no_cancel(tmp_path):
     process = start("run", str(tmp_path / "job.json"))
     process.stdin.close()
     process.stdin = None
-    assert "finished" in process.communicate(timeout=20)[0].splitlines()[-1]
+    assert "finished" in process.communicate(timeout=300)[0].splitlines()[-1]
     assert process.returncode == 0
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels(tmp_path, number):
-    (tmp_path / "job.json").write_text('{"job": "fake", "params": {"seconds": 30}}')
+    (tmp_path / "job.json").write_text('{"job": "fake", "params": {"seconds": 60}}')
     process = start("run", str(tmp_path / "job.json"))
     wait_for(process, "progress")
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=300)
     assert process.returncode == 130
     assert events.from_line(out.splitlines()[-1])[0].kind is ErrorKind.CANCELLED
 
@@ -413,7 +413,7 @@ def test_a_job_stops_when_nobody_reads(tmp_path):
     process = start("run", str(tmp_path / "job.json"))
     wait_for(process, "progress")
     process.stdout.close()
-    assert process.wait(20) == 130
+    assert process.wait(300) == 130
 
 
 # `lossseg serve`
@@ -431,7 +431,7 @@ def answers(out: str) -> dict[str | None, list[events.Event]]:
 def serve(*lines: object) -> dict[str | None, list[events.Event]]:
     process = start("serve", "--no-preload")
     text = "".join((line if isinstance(line, str) else json.dumps(line)) + "\n" for line in lines)
-    out, _ = process.communicate(text, timeout=60)
+    out, _ = process.communicate(text, timeout=300)
     assert process.returncode == 0
     return answers(out)
 
@@ -455,11 +455,11 @@ def test_serve_goes_on_after_errors():
 def test_serve_cancels_the_running_job_only():
     process = start("serve", "--no-preload")
     for job_id in ("1", "2"):
-        seconds = 30 if job_id == "1" else 0
+        seconds = 60 if job_id == "1" else 0
         process.stdin.write(json.dumps({"id": job_id, "job": "fake", "params": {"seconds": seconds}}) + "\n")
     process.stdin.flush()
     wait_for(process, "progress")
-    out, _ = process.communicate("cancel\n", timeout=20)
+    out, _ = process.communicate("cancel\n", timeout=300)
     seen = answers(out)
     assert seen["1"][-1].kind is ErrorKind.CANCELLED
     assert seen["2"][-1].event == "finished"
@@ -473,7 +473,7 @@ def test_serve_cancels_by_id_before_a_job_begins():
 
 
 def test_a_cancel_that_comes_with_its_job_is_not_lost():
-    seen = serve({"id": "1", "job": "fake", "params": {"seconds": 20}}, "cancel")
+    seen = serve({"id": "1", "job": "fake", "params": {"seconds": 60}}, "cancel")
     assert seen["1"][-1].kind is ErrorKind.CANCELLED
 
 
@@ -481,4 +481,4 @@ def test_serve_ends_on_sigterm_when_idle():
     process = start("serve", "--no-preload")
     wait_for(process, "started")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(10) == 130
+    assert process.wait(300) == 130

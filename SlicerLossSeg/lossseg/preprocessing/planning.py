@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from lossseg.errors import InputError
 from lossseg.files import read_json
 from lossseg.preprocessing.fingerprint import Fingerprint, Intensities, fingerprint
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
-from lossseg.preprocessing.resampling import ANISOTROPY, resampled_shape
+from lossseg.preprocessing.resampling import ANISOTROPY, Shape, resampled_shape
 from lossseg.reporting import Reporter
 
 _KIND_OF_CHANNEL = {
@@ -69,7 +70,8 @@ def plan_dataset(
     settings = settings or PlanSettings()
     facts = fingerprint(dataset, names=names, reporter=reporter)
     spacing = settings.spacing or target_spacing(facts)
-    median = median_shape(facts, spacing)
+    shapes = resampled_shapes(facts, spacing)
+    median = median_shape(shapes)
     channels = tuple(
         scheme(name, facts, intensities, settings.windows)
         for name, intensities in zip(dataset.channels, facts.intensities, strict=True)
@@ -92,6 +94,7 @@ def plan_dataset(
         patch=settings.patch,
         batch=settings.batch,
         deep_supervision=settings.deep_supervision,
+        dataset_voxels=sum(math.prod(shape) for shape in shapes),
     )
     return facts, Plan(channels, spacing, patch, batch, dict(dataset.labels), network)
 
@@ -126,9 +129,13 @@ def target_spacing(facts: Fingerprint) -> tuple[float, float, float]:
     return s, p, r
 
 
-def median_shape(facts: Fingerprint, spacing: tuple[float, float, float]) -> tuple[int, int, int]:
-    """Median (S, P, L) voxels of the cases at `spacing`."""
-    shapes = [resampled_shape(case.shape, case.spacing, spacing) for case in facts.cases]
+def resampled_shapes(facts: Fingerprint, spacing: tuple[float, float, float]) -> list[Shape]:
+    """(S, P, L) voxels of each case at `spacing` in mm."""
+    return [resampled_shape(case.shape, case.spacing, spacing) for case in facts.cases]
+
+
+def median_shape(shapes: Sequence[Shape]) -> Shape:
+    """Median (S, P, L) voxels."""
     s, p, r = (int(value) for value in np.median(shapes, axis=0))
     return s, p, r
 

@@ -29,7 +29,8 @@ from lossseg.preprocessing import CachedCase, Plan
 _OVERLAP = 0.5
 _WINDOWS_AT_ONCE = 2
 _SMALLEST = 11
-_THRESHOLDS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
+# Losses for imbalance lean towards the foreground: below 0.5 there is nothing to look for.
+_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99)
 _CONFIDENCES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999)
 
 Told = Callable[[int], None]

@@ -21,7 +21,7 @@ class EvaluateParams:
     references: Path = argument("Folder of reference labels with the same case names.", name="REF_DIR")
     prob: Path | None = option(
         None,
-        "Folder of probabilities, 0 to 1, with the same case names, for confidences and the FROC curve.",
+        "Folder of probabilities, 0 to 1, as CASE_probability or CASE, for confidences and FROC; may be PRED_DIR.",
         metavar="FOLDER",
         shown="none",
     )
