@@ -322,6 +322,17 @@ def test_a_log_file_gets_a_line_now_and_then():
     assert lines == ["train: 0/9  1:30 left", "train: 4/9  0:50 left", "train: 8/9  0:10 left", "train: 9/9"]
 
 
+def test_metrics_stay_with_the_stage_in_which_they_came():
+    lines = terminal(
+        events.Progress("train", 0, 2),
+        events.Metric("loss", 1, 0.25),
+        events.Metric("learning_rate", 1, 0.01),
+        events.Progress("train", 2, 2),
+        events.Progress("report", 1, 1),
+    ).splitlines()
+    assert lines == ["train: 0/2", "train: 2/2  loss 0.250", "report: 1/1"]
+
+
 def test_bars_show_the_remaining_time_and_the_newest_metrics():
     text = terminal(
         events.Progress("train", 0, 4),

@@ -221,6 +221,17 @@ def test_progress_is_told_and_cancelling_stops(folders):
         evaluate_folders(prediction, reference, reporter=Listener(cancelled=True))
 
 
+def test_what_a_prediction_writes_beside_its_labels_is_no_label(folders):
+    prediction, reference, _ = folders
+    write(prediction, "one_probability.nii.gz", np.where(blocks((1, 1, 0, 3)) > 0, 0.75, 0).astype(np.float32))
+    write(prediction, "two_probability.nii.gz", np.zeros(SHAPE, np.float32))
+    write(prediction, "two_disagreement.nii.gz", np.zeros(SHAPE, np.float32))
+    done = evaluate_folders(prediction, reference, probability_dir=prediction)
+    assert [case.name for case in done.cases] == ["one", "two"]
+    assert done.failures == ()
+    assert done.cases[0].lesions[0].confidence_max == pytest.approx(0.75)
+
+
 def test_values_of_predictions_alone_are_pointed_out(folders):
     prediction, reference, _ = folders
     write(prediction, "one.nrrd", blocks((1, 1, 0, 3), value=255))

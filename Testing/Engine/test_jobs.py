@@ -264,6 +264,7 @@ class OutOfMemoryError(RuntimeError):
         (OSError(28, "No space left on device", "/out/a.json"), "disk_full", 1, "/out/a.json"),
         (OSError(28, "No space left on device"), "disk_full", 1, "No room left"),
         (RuntimeError("itk: write failed: No space left on device"), "disk_full", 1, "No room left"),
+        (OSError("170190 requested and 2016 written"), "disk_full", 1, "No room left"),
         (PermissionError(13, "Permission denied", "/out/a.json"), "input", 2, "No permission to write /out/a.json"),
         (FileNotFoundError(2, "No such file", "/in/a.json"), "input", 2, "/in/a.json does not exist."),
         (ModuleNotFoundError("No module named 'ray'", name="ray"), "missing_dependency", 1, "package ray"),

@@ -100,6 +100,7 @@ def test_a_budget_in_minutes_keeps_its_reserve():
     budget.reserve = 20.0
     now[0] = 10.0
     assert (budget.done(5), budget.remaining_s(5)) == (0.25, 50.0)
+    assert budget.counted(5) == ("seconds", 10, 60)
     now[0] = 40.0
     assert budget.done(9) == 1.0
 
@@ -110,6 +111,7 @@ def test_a_budget_in_steps_goes_on_after_an_interruption():
     assert budget.done(20) == 0.5 and budget.remaining_s(20) is None
     now[0] = 105.0
     assert budget.remaining_s(30) == 5.0 and budget.seconds == 35.0
+    assert budget.counted(30) == ("steps", 30, 40)
 
 
 def test_averaged_weights_follow_the_closed_form():

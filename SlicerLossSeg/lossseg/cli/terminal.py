@@ -59,17 +59,18 @@ class Terminal:
 
 
 class _Metrics:
-    """The newest value of the curves that tell most, in words."""
+    """The newest value of the curves that tell most, in words, kept for the stage during which they came."""
 
     def __init__(self) -> None:
-        self._values: dict[str, float | None] = {}
+        self._values: dict[str, dict[str, float | None]] = {}
+        self.stage = ""
 
     def take(self, event: events.Metric) -> None:
-        self._values[event.name] = event.value
+        self._values.setdefault(self.stage, {})[event.name] = event.value
 
     def __str__(self) -> str:
-        known = [name for name in _METRICS if name in self._values]
-        return "  ".join(f"{name.replace('_', ' ')} {number(self._values[name])}" for name in known)
+        values = self._values.get(self.stage, {})
+        return "  ".join(f"{name.replace('_', ' ')} {number(values[name])}" for name in _METRICS if name in values)
 
 
 class _Bars:
@@ -90,6 +91,7 @@ class _Bars:
         self._open = False
 
     def progress(self, event: events.Progress) -> None:
+        self._metrics.stage = event.stage
         if not self._open:
             self._progress.start()
             self._open = True
@@ -103,8 +105,8 @@ class _Bars:
 
     def metric(self, event: events.Metric) -> None:
         self._metrics.take(event)
-        if self._tasks:
-            self._progress.update(list(self._tasks.values())[-1], metrics=escape(str(self._metrics)))
+        if self._metrics.stage in self._tasks:
+            self._progress.update(self._tasks[self._metrics.stage], metrics=escape(str(self._metrics)))
 
     def close(self) -> None:
         if self._open:
@@ -121,6 +123,7 @@ class _Lines:
         self._last: dict[str, float] = {}
 
     def progress(self, event: events.Progress) -> None:
+        self._metrics.stage = event.stage
         now, ended = self._clock(), event.done >= event.total
         if now - self._last.get(event.stage, -math.inf) < (_AT_LEAST_S if ended else _EVERY_S):
             return

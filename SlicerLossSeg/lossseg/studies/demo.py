@@ -23,7 +23,7 @@ from lossseg.model import load_ensemble, save_ensemble
 from lossseg.phantoms import make_dataset
 from lossseg.reporting import Reporter
 from lossseg.studies.best_folds import FoldTable, best_folds
-from lossseg.training import TrainingSettings, cross_validate
+from lossseg.training import Optimizer, TrainingSettings, cross_validate
 
 GROUPS = {"dice_ce": "dice + ce", "dice_topk": "dice + topk(k=0.1)"}
 """Folder name and loss of each group of models."""
@@ -110,6 +110,8 @@ def _train(
         "cache": out / "cache",
         "folds": len(folds),
         "validations": 1,
+        # In a minute of training AdamW comes further than SGD does.
+        "optimizer": Optimizer.ADAMW,
     }
     network = _NETWORK if phantoms else {"base_filters": 16, "max_filters": 128, "memory_gb": 4.0}
     groups: dict[str, list[Path]] = {}

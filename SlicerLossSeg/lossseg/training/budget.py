@@ -16,6 +16,10 @@ class Budget(Protocol):
         """Seconds left, or None before the first step."""
         ...
 
+    def counted(self, step: int) -> tuple[str, int, int]:
+        """What is counted ("steps" or "seconds"), how much of it is done, and of how much."""
+        ...
+
     @property
     def seconds(self) -> float:
         """Seconds spent so far, those before an interruption included."""
@@ -46,6 +50,9 @@ class Steps:
         taken = step - self._start
         return (self.seconds - self._before) / taken * (self._total - step) if taken else None
 
+    def counted(self, step: int) -> tuple[str, int, int]:
+        return "steps", min(step, self._total), self._total
+
     @property
     def seconds(self) -> float:
         return self._clock.seconds
@@ -63,6 +70,9 @@ class Minutes:
 
     def remaining_s(self, step: int) -> float | None:
         return max(self._total - self.seconds, 0.0)
+
+    def counted(self, step: int) -> tuple[str, int, int]:
+        return "seconds", min(round(self.seconds), round(self._total)), round(self._total)
 
     @property
     def seconds(self) -> float:

@@ -131,9 +131,9 @@ class Trainer:
         self._scaler.update()
         self.state.step += 1
         self.averaged.update(self.network, self.state.step)
-        self._report(value, rate, done)
+        self._report(value, rate)
 
-    def _report(self, value: torch.Tensor, rate: float, done: float) -> None:
+    def _report(self, value: torch.Tensor, rate: float) -> None:
         self.reporter.check()
         step = self.state.step
         if step % _REPORT_EVERY and step != 1:
@@ -148,8 +148,8 @@ class Trainer:
         self.reporter.metric("learning_rate", step, rate, "schedule")
         for name, learned in self.loss.learned().items():
             self.reporter.metric(name, step, learned, "learned")
-        remaining = self.budget.remaining_s(step)
-        self.reporter.progress("train", round(1000 * done), 1000, remaining)
+        unit, spent, total = self.budget.counted(step)
+        self.reporter.progress(f"train, {unit}", spent, total, self.budget.remaining_s(step))
         if step % self.settings.iterations == 0:
             self.loss.end_epoch({"loss": number})
 
