@@ -43,7 +43,7 @@ format: $(READY)
 	@$(BIN)/ruff format --quiet .
 
 bench: $(READY)
-	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py
+	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py --overlap 0
 
 smoke: $(READY)
 	@Testing/smoke.sh $(BIN)

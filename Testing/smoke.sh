@@ -26,6 +26,12 @@ for file in lesions.csv lesions.json summary.json report.html; do
     test -s "$study/evaluation/$file"
 done
 
+# The demonstration as it is, but with no time to learn anything.
+"$lossseg" demo --out "$study/demo" --minutes 0.5
+for file in evaluation/report.html evaluation/lesions.csv ensembles/best_of_each_fold.json; do
+    test -s "$study/demo/$file"
+done
+
 code=0
 "$lossseg" predict "$study/best.json" "$study/absent.nii.gz" "$study/results" || code=$?
 test "$code" = 2

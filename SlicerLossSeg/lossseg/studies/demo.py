@@ -29,7 +29,7 @@ GROUPS = {"dice_ce": "dice + ce", "dice_topk": "dice + topk(k=0.1)"}
 """Folder name and loss of each group of models."""
 
 FOLDS = 3
-_PHANTOMS = {"cases": 16, "size": (64, 96, 96), "seed": 2020}
+_PHANTOMS = {"cases": 32, "size": (64, 96, 96), "seed": 2020}
 _HELD_OUT = 4
 _NETWORK: dict[str, Any] = {"filters": (8, 16, 32, 64), "patch": (32, 48, 48), "batch": 2}
 _TRAINING_SHARE = 0.8
