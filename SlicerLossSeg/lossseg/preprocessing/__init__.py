@@ -3,6 +3,8 @@
 from lossseg.preprocessing.cache import CachedCase, PreparedCases, prepare_dataset
 from lossseg.preprocessing.case import Prepared, prepare, prepare_label, restore
 from lossseg.preprocessing.fingerprint import CaseFingerprint, Fingerprint, fingerprint
+from lossseg.preprocessing.imbalance import imbalance
+from lossseg.preprocessing.maps import prepare_maps
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
 from lossseg.preprocessing.planning import PlanSettings, plan_dataset, read_plan
 
@@ -17,10 +19,12 @@ __all__ = [
     "Prepared",
     "PreparedCases",
     "fingerprint",
+    "imbalance",
     "plan_dataset",
     "prepare",
     "prepare_dataset",
     "prepare_label",
+    "prepare_maps",
     "read_plan",
     "restore",
 ]

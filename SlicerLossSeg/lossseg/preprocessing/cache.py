@@ -2,7 +2,8 @@
 
 A case's folder holds `image.npy` (C, z, y, x) float32, `label.npy` (z, y, x), and its lesions as `voxels.npy`
 (flat voxel indices, lesion after lesion) with `offsets.npy` (where each lesion begins, one more at the end): the
-sampler picks a lesion and a voxel of it without touching the label.
+sampler picks a lesion and a voxel of it without touching the label. Maps that a loss needs of the whole volume lie
+beside them as `map_NAME.npy`, see `lossseg.preprocessing.maps`.
 """
 
 from __future__ import annotations
@@ -58,6 +59,14 @@ class CachedCase:
         offsets = np.load(self.folder / "offsets.npy", mmap_mode="r")
         voxels = np.load(self.folder / "voxels.npy", mmap_mode="r")
         return voxels[offsets[lesion] : offsets[lesion + 1]]
+
+    def map_file(self, name: str) -> Path:
+        """Where the whole volume's map of that name lies once `prepare_maps` has made it."""
+        return self.folder / f"map_{name}.npy"
+
+    def map(self, name: str) -> np.ndarray:
+        """(channels, z, y, x) float32: the whole volume's map of that name."""
+        return np.load(self.map_file(name), mmap_mode="r")
 
 
 @dataclass(frozen=True)

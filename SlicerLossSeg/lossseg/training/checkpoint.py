@@ -16,7 +16,7 @@ from lossseg.errors import InputError
 from lossseg.files import atomic
 
 Tensors = dict[str, torch.Tensor]
-_GROUPS = ("network", "averaged", "loss")
+_GROUPS = ("network", "averaged", "loss", "optimizer", "loss_optimizer")
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Checkpoint:
     Attributes:
         step: optimizer steps taken.
         seconds: wall-clock seconds spent.
-        network, averaged, loss: parameters of the network, of its running average and of the loss.
-        optimizer: state tensors by "PARAMETER INDEX.NAME".
+        network, averaged, loss: parameters and buffers of the network, of its running average and of the loss.
+        optimizer, loss_optimizer: state tensors of the network's and the loss's optimizer by "PARAMETER INDEX.NAME".
         facts: plain JSON data (scores so far, the settings that must not change).
     """
 
@@ -37,13 +37,13 @@ class Checkpoint:
     averaged: Tensors
     loss: Tensors
     optimizer: Tensors
+    loss_optimizer: Tensors = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def write(path: Path, checkpoint: Checkpoint) -> None:
     """Write complete or not at all, so that a run killed at any moment finds a usable one."""
     tensors = {f"{group}/{k}": v for group in _GROUPS for k, v in getattr(checkpoint, group).items()}
-    tensors |= {f"optimizer/{name}": value for name, value in checkpoint.optimizer.items()}
     facts = {"step": checkpoint.step, "seconds": checkpoint.seconds, "facts": checkpoint.facts}
     with atomic(path) as beside:
         cloned = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
@@ -59,7 +59,7 @@ def read(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             facts = json.loads(file.metadata()["lossseg"])
-            groups: dict[str, Tensors] = {group: {} for group in (*_GROUPS, "optimizer")}
+            groups: dict[str, Tensors] = {group: {} for group in _GROUPS}
             for key in file.keys():  # noqa: SIM118 - a file handle, no mapping
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)

@@ -21,6 +21,8 @@ from lossseg.training import checkpoint as checkpoints
 from lossseg.training.averaging import AveragedWeights
 from lossseg.training.budget import Budget, Minutes
 from lossseg.training.checkpoint import Checkpoint
+from lossseg.training.epoch import Epoch
+from lossseg.training.learned import LossOptimizer
 from lossseg.training.settings import Optimizer, TrainingSettings
 from lossseg.training.validation import Scores, Validator
 
@@ -41,13 +43,14 @@ class Progress:
     best_averaged: bool = True
     best_point: dict[str, float] | None = None
     validations: int = 0
+    epochs: int = 0
 
 
 class Trainer:
-    """Trains one network on a stream of patches until its budget is spent.
+    """Trains one network, and what its loss learns, on a stream of patches until its budget is spent.
 
     Args:
-        batches: endless stream of {"image", "label", "maps"} that begins at the step to resume from.
+        loss: at one resolution; it is taken out of `DeepSupervision` if it comes in it.
         validator: None when no case is held out.
         folder: where checkpoints go: `last.safetensors`, `best.safetensors`.
     """
@@ -55,7 +58,7 @@ class Trainer:
     def __init__(
         self,
         network: nn.Module,
-        loss: Loss,
+        loss: Loss | DeepSupervision,
         settings: TrainingSettings,
         budget: Budget,
         validator: Validator | None,
@@ -64,15 +67,17 @@ class Trainer:
         autocast: torch.dtype | None,
         reporter: Reporter,
     ) -> None:
-        self.network, self.loss, self.settings, self.budget = network.to(device), loss.to(device), settings, budget
+        self.network, self.settings, self.budget = network.to(device), settings, budget
+        self.supervised = (loss if isinstance(loss, DeepSupervision) else DeepSupervision(loss)).to(device)
+        self.loss = self.supervised.loss
         self.validator, self.folder, self.device, self.reporter = validator, folder, device, reporter
         self._autocast, self._saved = autocast, time.monotonic()
         # Without half precision there is nothing to scale: bf16 has float32's range.
         self._scaler = torch.amp.GradScaler(device.type, enabled=autocast is torch.float16)
         self.averaged = AveragedWeights(self.network, settings.ema_decay)
-        self.optimizer = _optimizer([*network.parameters(), *loss.parameters()], settings)
-        self.supervised = DeepSupervision(loss)
-        self.state = Progress()
+        self.optimizer = _optimizer([*network.parameters()], settings)
+        self.loss_optimizer = LossOptimizer(self.loss)
+        self.state, self._epoch = Progress(), Epoch()
         self.waiting_s = 0.0
 
     @property
@@ -89,18 +94,25 @@ class Trainer:
         self.averaged.network.load_state_dict(saved.averaged)
         self.loss.load_state_dict(saved.loss)
         checkpoints.restore_optimizer(self.optimizer, saved.optimizer)
+        self.loss_optimizer.restore(saved.loss_optimizer)
         self.state = Progress(**saved.facts["progress"])
+        if "epoch" in saved.facts:
+            self._epoch = Epoch.from_json(saved.facts["epoch"])
         if "scaler" in saved.facts:
             self._scaler.load_state_dict(saved.facts["scaler"])
 
     def run(self, batches: Iterator[dict[str, Any]]) -> None:
-        """Train to the end of the budget; on `Cancelled` the state is saved first, so that a resume loses nothing."""
+        """Train to the end of the budget; on `Cancelled` the state is saved first, so that a resume loses nothing.
+
+        Args:
+            batches: endless stream of {"image", "label", "maps"} that begins at the step to resume from.
+        """
         try:
             self._reserve()
+            self._settle()
             while (done := self.budget.done(self.state.step)) < 1:
                 self._step(batches, done)
-                if self._due(done):
-                    self._validate()
+                self._settle()
                 if time.monotonic() - self._saved > _CHECKPOINT_EVERY_S:
                     self._save(self.last)
             self._validate(last=True)
@@ -124,13 +136,16 @@ class Trainer:
             outputs = self.network(image)
         value = self.supervised(outputs if isinstance(outputs, list) else [outputs], target, maps or None)
         self.optimizer.zero_grad(set_to_none=True)
+        self.loss_optimizer.zero_grad()
         self._scaler.scale(value).backward()
         self._scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), _LARGEST_GRADIENT)
         self._scaler.step(self.optimizer)
+        self.loss_optimizer.step(self._scaler)
         self._scaler.update()
         self.state.step += 1
         self.averaged.update(self.network, self.state.step)
+        self._epoch.add(value)
         self._report(value, rate)
 
     def _report(self, value: torch.Tensor, rate: float) -> None:
@@ -146,16 +161,23 @@ class Trainer:
             )
         self.reporter.metric("loss", step, number, "training")
         self.reporter.metric("learning_rate", step, rate, "schedule")
-        for name, learned in self.loss.learned().items():
-            self.reporter.metric(name, step, learned, "learned")
         unit, spent, total = self.budget.counted(step)
         self.reporter.progress(f"train, {unit}", spent, total, self.budget.remaining_s(step))
-        if step % self.settings.iterations == 0:
-            self.loss.end_epoch({"loss": number})
+
+    def _settle(self) -> None:
+        """Do what the last step left to be done; what an interruption left half done is done again on resuming."""
+        if self._due(self.budget.done(self.state.step)):
+            self._validate()
+        ended, over = divmod(self.state.step, self.settings.iterations)
+        if not over and ended > self.state.epochs:
+            for name, value in self.loss.learned().items():
+                self.reporter.metric(name, self.state.step, value, "learned")
+            self.loss.end_epoch(self._epoch.metrics())
+            self.state.epochs, self._epoch = ended, Epoch()
 
     def _due(self, done: float) -> bool:
         """Validations lie evenly in the second half of the run; its end has one of its own."""
-        if self.validator is None:
+        if self.validator is None or done >= 1:
             return False
         inner = self.settings.validations - 1
         return self.state.validations < inner and done >= 0.5 + 0.5 * self.state.validations / max(inner, 1)
@@ -163,7 +185,6 @@ class Trainer:
     def _validate(self, last: bool = False) -> None:
         if self.validator is None:
             return
-        self.state.validations += 1
         candidates = [(True, self.averaged.network)] + ([(False, self.network)] if last else [])
         for averaged, network in candidates:
             scores = self._scores(network, "averaged" if averaged else "raw")
@@ -178,6 +199,9 @@ class Trainer:
                     best_point=_plain(scores.point),
                 )
                 self._save(self.best)
+            if averaged:
+                self._epoch.judged(scores.defined())
+        self.state.validations += 1
 
     def _scores(self, network: nn.Module, kind: str) -> Scores:
         assert self.validator is not None
@@ -190,9 +214,8 @@ class Trainer:
             self.reporter.progress("validate", done, self.validator.windows if self.validator else 0, None)
 
         scores = self.validator.scores(network, after)
-        for name, value in scores.named().items():
-            if np.isfinite(value):
-                self.reporter.metric(name, self.state.step, value, f"validation ({kind})")
+        for name, value in scores.defined().items():
+            self.reporter.metric(name, self.state.step, value, f"validation ({kind})")
         return scores
 
     def _reserve(self) -> None:
@@ -203,7 +226,11 @@ class Trainer:
 
     def _save(self, path: Path) -> None:
         progress = self.state.__dict__ | {"best": self.state.best if np.isfinite(self.state.best) else -1e9}
-        facts: dict[str, Any] = {"progress": progress, "expression": self.loss.expression}
+        facts: dict[str, Any] = {
+            "progress": progress,
+            "epoch": self._epoch.to_json(),
+            "expression": self.loss.expression,
+        }
         if self._scaler.is_enabled():
             facts["scaler"] = self._scaler.state_dict()
         checkpoints.write(
@@ -215,6 +242,7 @@ class Trainer:
                 averaged=self.averaged.network.state_dict(),
                 loss=self.loss.state_dict(),
                 optimizer=checkpoints.optimizer_tensors(self.optimizer),
+                loss_optimizer=self.loss_optimizer.tensors(),
                 facts=facts,
             ),
         )

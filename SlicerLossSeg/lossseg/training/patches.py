@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,48 +10,78 @@ import torch
 from monai.transforms import Compose
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lossseg.preprocessing import CachedCase
+from lossseg.preprocessing import CachedCase, Plan
 from lossseg.training.sampling import LesionSampler, cut
-from lossseg.weights import make_maps
+from lossseg.weights import VoxelMap, make_maps, voxel_map
 
 
 class Patches(Dataset[dict[str, Any]]):
-    """Patch i as {"image": (C, z, y, x) float32, "label": (1, z, y, x) uint8, "maps": {name: (1, z, y, x)}}.
+    """Patch i as {"image": (C, z, y, x) float32, "label": (1, z, y, x) uint8, "maps": {name: (channels, z, y, x)}}.
+
+    Maps of the whole volume are cut where the image is and moved with the label; beyond the volume's border they have
+    the value of background far from any lesion (`VoxelMap.beyond`: the largest distance of the volume, 1 for the
+    region-wise map, the background's weight for inverse weights), as the label is background there. Distances stay
+    those of the volume, in mm, when a patch is rotated or scaled. All other maps are made from the finished patch.
 
     Args:
-        maps: names of the maps that the loss needs from the target.
+        plan: the patch's size, and the spacing and number of classes that maps are made with.
+        augment: transforms of the sample, among them the volumes' maps under their keys from `map_keys`.
+        maps: names of the maps that the loss needs from the target; see `lossseg.preprocessing.prepare_maps`.
     """
 
     def __init__(
         self,
         cases: Sequence[CachedCase],
         sampler: LesionSampler,
-        patch: tuple[int, int, int],
+        plan: Plan,
         augment: Compose | None,
         *,
         seed: int,
-        maps: frozenset[str] = frozenset(),
+        maps: Iterable[str] = (),
     ) -> None:
-        self._cases, self._sampler, self._patch = list(cases), sampler, patch
-        self._augment, self._seed, self._maps = augment, seed, maps
+        self._cases, self._sampler, self._plan = list(cases), sampler, plan
+        self._augment, self._seed = augment, seed
+        # Names only: workers that do not begin as a copy of this process get all this as data.
+        names = sorted(maps)
+        self._volume_maps = [name for name in names if voxel_map(name).whole_volume]
+        self._patch_maps = [name for name in names if not voxel_map(name).whole_volume]
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         generator = np.random.default_rng((self._seed, index))
         where = self._sampler.draw(index, generator)
-        case = self._cases[where.case]
+        case, patch = self._cases[where.case], self._plan.patch
         channels = zip(case.image(), case.padding, strict=True)
-        image = np.stack([cut(channel, where.start, self._patch, fill) for channel, fill in channels])
-        label = cut(case.label(), where.start, self._patch, 0)[None].astype(np.uint8)
-        sample: dict[str, Any] = {"image": torch.from_numpy(image), "label": torch.from_numpy(label)}
+        image = np.stack([cut(channel, where.start, patch, fill) for channel, fill in channels])
+        label = cut(case.label(), where.start, patch, 0)[None].astype(np.uint8)
+        sample = {"image": torch.from_numpy(image), "label": torch.from_numpy(label)}
+        for name in self._volume_maps:
+            sample[_key(name)] = torch.from_numpy(cut_map(case.map(name), where.start, patch, voxel_map(name)))
         if self._augment is not None:
             self._augment.set_random_state(seed=int(generator.integers(2**31)))
             # MONAI gives tensors of its own kind and labels as floating point.
             sample = {k: v.as_subclass(torch.Tensor).contiguous() for k, v in self._augment(sample).items()}
             sample["label"] = sample["label"].to(torch.uint8)
-        if self._maps:
-            made = make_maps(self._maps, sample["label"][0].numpy())
-            sample["maps"] = {name: torch.from_numpy(values)[None] for name, values in made.items()}
-        return sample
+        maps = {name: sample.pop(_key(name)) for name in self._volume_maps}
+        made = make_maps(
+            self._patch_maps, sample["label"][0].numpy(), spacing=self._plan.spacing, classes=self._plan.classes
+        )
+        maps |= {name: torch.from_numpy(values) for name, values in made.items()}
+        return {**sample, "maps": maps} if maps else sample
+
+
+def map_keys(names: Iterable[str]) -> tuple[str, ...]:
+    """The keys under which a sample holds those maps of `names` that are moved with the label."""
+    return tuple(_key(name) for name in sorted(names) if voxel_map(name).whole_volume)
+
+
+def _key(name: str) -> str:
+    return f"map {name}"
+
+
+def cut_map(values: np.ndarray, start: tuple[int, int, int], patch: tuple[int, int, int], kind: VoxelMap) -> np.ndarray:
+    """A copy of the patch of a volume's map (channels, z, y, x) that begins at `start`."""
+    inside = all(s >= 0 and s + p <= n for s, p, n in zip(start, patch, values.shape[1:], strict=True))
+    return np.stack([cut(channel, start, patch, 0.0 if inside else kind.beyond(channel)) for channel in values])
 
 
 class _From(Sampler[int]):

@@ -18,7 +18,15 @@ from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
 from lossseg.inference.device import choose_device, reduced_precision
 from lossseg.model import Model, load, save
-from lossseg.preprocessing import Plan, PlanSettings, PreparedCases, plan_dataset, prepare_dataset, read_plan
+from lossseg.preprocessing import (
+    Plan,
+    PlanSettings,
+    PreparedCases,
+    plan_dataset,
+    prepare_dataset,
+    prepare_maps,
+    read_plan,
+)
 from lossseg.reporting import Reporter
 from lossseg.training import checkpoint as checkpoints
 from lossseg.training.augmentation import augmentation
@@ -26,7 +34,7 @@ from lossseg.training.budget import Budget, Clock, Minutes, Steps
 from lossseg.training.checkpoint import Checkpoint
 from lossseg.training.loop import Trainer
 from lossseg.training.memory import free_memory_gb
-from lossseg.training.patches import Patches, stream
+from lossseg.training.patches import Patches, map_keys, stream
 from lossseg.training.sampling import LesionSampler
 from lossseg.training.settings import ALL_CASES, TrainingSettings
 from lossseg.training.validation import Validator
@@ -66,16 +74,18 @@ def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter:
     plan, origin = _plan(dataset, names, out, settings, device, reporter)
     cases = prepare_dataset(dataset, plan, settings.cache or out.parent / "cache", names=names, reporter=reporter)
     _write_record(out, settings, plan, fold)
+    loss.spacing = plan.spacing
 
     torch.manual_seed(settings.seed)
     network = origin.network() if origin else networks.build(plan.network)
     training = [cases[name] for name in fold.train]
+    prepare_maps(training, loss.required_maps, plan, reporter)
     sampler = LesionSampler(training, plan.patch, oversampling=settings.oversampling, batch=plan.batch)
     patches = Patches(
         training,
         sampler,
-        plan.patch,
-        augmentation(plan.patch, plan.spacing),
+        plan,
+        augmentation(plan.patch, plan.spacing, map_keys(loss.required_maps)),
         seed=settings.seed,
         maps=loss.required_maps,
     )

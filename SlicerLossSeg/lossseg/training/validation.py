@@ -65,6 +65,10 @@ class Scores:
     def named(self) -> dict[str, float]:
         return {name: value for name, value in asdict(self).items() if name != "point"}
 
+    def defined(self) -> dict[str, float]:
+        """The named measures without the undefined ones."""
+        return {name: value for name, value in self.named().items() if np.isfinite(value)}
+
 
 class Validator:
     """Segments cached cases with a network, as prediction does, without going back to each case's own grid."""
@@ -129,7 +133,7 @@ class Validator:
             label = remove_unsure(label, foreground[0], point.min_confidence)
         label = remove_small(label, _SMALLEST)
         spacing, labels = self._plan.spacing, self._plan.labels
-        return evaluate_case(np.asarray(case.label()), label, spacing, labels=labels, name=case.name)
+        return evaluate_case(np.asarray(case.label()), label, spacing, labels=labels, name=case.name, surface=False)
 
     def _windows(self, case: CachedCase) -> Windows:
         return place_windows(case.image().shape[1:], self._plan.patch, _OVERLAP)
