@@ -1,3 +1,6 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,6 +9,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import ndimage
 
 from lossseg import components
+from lossseg.components import labelling, listing, slabs
 from lossseg.errors import InputError
 
 STRUCTURE = {6: 1, 18: 2, 26: 3}
@@ -95,16 +99,106 @@ def test_what_is_no_3d_neighbourhood_is_refused(mask, connectivity):
         components.label(mask, connectivity)
 
 
-@pytest.mark.parametrize("most_runs", [0, 80_000], ids=["cc3d", "runs"])
+WAYS = {
+    "runs": {"_VOXELS_PER_RUN": 0, "_DENSE": 1},
+    "slabs": {"_VOXELS_PER_RUN": 10**9, "_DENSE": 1, "_VOXELS_PER_SLAB": 1},
+    "slabs of several slices": {"_VOXELS_PER_RUN": 10**9, "_DENSE": 1, "_VOXELS_PER_SLAB": 90},
+    "array": {"_DENSE": 0},
+}
+
+
+@contextmanager
+def only(way: str) -> Iterator[None]:
+    """Leave only one way to find components, whatever the mask."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in WAYS[way].items():
+            patch.setattr(slabs if name == "_VOXELS_PER_SLAB" else labelling, name, value)
+        yield
+
+
+@pytest.mark.parametrize("way", WAYS)
 @settings(deadline=None, max_examples=60)
 @given(mask=masks, connectivity=st.sampled_from([6, 18, 26]))
-def test_labels_equal_those_of_scipy(most_runs, mask, connectivity):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(components, "_MOST_RUNS", most_runs)
+def test_labels_equal_those_of_scipy(way, mask, connectivity):
+    with only(way):
         labels, count = components.label(mask, connectivity)
     expected, expected_count = brute_force(mask, connectivity)
     assert count == expected_count
+    assert labels.dtype == np.int32
     assert (labels == expected).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", [np.uint8, np.int16, np.float32, np.float64])
+def test_every_way_takes_every_type_and_numbers_by_first_voxel(way, kind):
+    random = np.random.default_rng(5)
+    mask = random.choice(np.array([0, 0, 0, 1, 3], kind), (9, 11, 13))
+    mask[0, 0, 0], mask[8, 10, 12] = (-1, -0.5) if np.issubdtype(kind, np.floating) else (7, 7)
+    with only(way):
+        labels, count = components.label(mask.transpose(2, 0, 1), 6)
+    expected, expected_count = brute_force(mask.transpose(2, 0, 1) != 0, 6)
+    assert count == expected_count
+    assert (labels == expected).all()
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("shape", [(1, 1, 9), (1, 9, 7), (9, 1, 1), (3, 3, 3), (5, 7, 9)])
+def test_a_lattice_of_single_voxels_is_counted(way, shape):
+    """The most components that a volume can have, which is more than cc3d expects where a side is odd."""
+    mask = np.zeros(shape, bool)
+    mask[::2, ::2, ::2] = True
+    with only(way):
+        labels, count = components.label(mask)
+    assert count == mask.sum()
+    assert labels[mask].tolist() == list(range(1, count + 1))
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_a_dense_mask_of_many_slabs_equals_scipy(connectivity):
+    field = ndimage.gaussian_filter(np.random.default_rng(2).standard_normal((20, 40, 50)), 1.2)
+    mask = field > np.quantile(field, 0.7)
+    with only("slabs of several slices"):
+        found = components.find(mask, connectivity)
+    expected, expected_count = brute_force(mask, connectivity)
+    assert found.count == expected_count
+    assert (found.array() == expected).all()
+    assert (found.sizes == np.bincount(expected.ravel())[1:]).all()
+
+
+@pytest.mark.parametrize("kind", [bool, np.uint8, np.int16, np.float32, np.int64])
+@pytest.mark.parametrize("size", [1, 7, 64, 1003])
+def test_the_foreground_is_listed_in_order(kind, size):
+    flat = np.zeros(size, kind)
+    flat[np.random.default_rng(size).choice(size, max(1, size // 40), replace=False)] = 1
+    if kind == np.float32:
+        flat[0] = -0.0  # bits are set, yet it is background
+    for array in (flat, np.repeat(flat, 3), np.append(np.zeros(1, kind), flat)[1:]):
+        assert components.foreground(array).tolist() == np.flatnonzero(array).tolist()
+
+
+def test_a_sparse_mask_is_listed_word_by_word():
+    mask = np.zeros((4, 8, 10), np.uint8)
+    mask[1, 2, 3] = mask[3, 7, 9] = 200
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "_one_by_one", lambda flat: pytest.fail("walked one by one"))
+        assert components.foreground(mask).tolist() == [103, 319]
+
+
+def test_places_of_voxels_in_a_list():
+    assert components.places(np.array([1, 4, 9, 2]), np.array([1, 2, 4])).tolist() == [0, 2, -1, 1]
+    assert components.places(np.array([1]), np.zeros(0, np.int64)).tolist() == [-1]
+
+
+def test_components_one_after_the_other():
+    mask = np.zeros((1, 3, 5), bool)
+    mask[0, 0, 0] = mask[0, 0, 2] = mask[0, 1, 2] = mask[0, 2, 4] = mask[0, 2, 0] = True
+    found = components.find(mask, 6)
+    assert found.voxels[found.by_component].tolist() == [0, 2, 7, 10, 14]
+    assert found.starts.tolist() == [0, 1, 3, 4]
+    chosen = found.subset(np.array([False, True, False, True]))
+    assert chosen.voxels.tolist() == [2, 7, 14]
+    assert chosen.labels.tolist() == [1, 1, 2]
+    assert chosen.sizes.tolist() == [2, 1]
 
 
 @settings(deadline=None, max_examples=40)

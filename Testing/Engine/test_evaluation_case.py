@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from lossseg.errors import InputError
-from lossseg.evaluation import Credit, Lesion, Outcome, evaluate_case
+from lossseg.evaluation import MEASURES, Credit, Lesion, Outcome, evaluate_case
+from lossseg.evaluation.lesions import Relation
 
 SPACING = (3.0, 0.5, 0.8)  # 1.2 mm3
 COS, SIN = math.sqrt(3) / 2, 0.5
@@ -30,6 +31,11 @@ def volume(*voxels: tuple[int, int, int], shape=(8, 10, 12), value=1) -> np.ndar
     for voxel in voxels:
         array[voxel] = value
     return array
+
+
+def far(*voxels: int) -> float:
+    """mm between two voxels so many voxels apart along z, y and x."""
+    return math.hypot(*np.array(voxels) * SPACING)
 
 
 @pytest.fixture
@@ -73,19 +79,35 @@ def test_found_missed_and_false_positive_on_an_oblique_anisotropic_grid(case):
     assert false.diameter_mm == pytest.approx(math.sqrt(3.0**2 + 0.8**2))
     assert (false.confidence_mean, false.confidence_max) == pytest.approx((0.55, 0.6))
 
+    # Every voxel is boundary, and two are common: (6, 7, 7) lies nearest to (2, 3, 5), (0, 0, 0) to (2, 3, 4), ...
+    there = [0, 0, far(0, 0, 1), far(4, 4, 2), far(4, 4, 3)]
+    back = [0, 0, far(0, 1, 0), far(2, 3, 4)]
     assert result.measures == pytest.approx(
         {
             "dice": 2 * 2 / (4 + 5),
+            "volumetric_similarity": 1 - 1 / 9,
+            "hd95": max(np.percentile(there, 95), np.percentile(back, 95)),
+            "hd95_adam": max(np.percentile(there, 95), np.percentile(back, 95)),
+            "assd": sum(there + back) / 9,
+            "surface_dice": 6 / 9,
             "recall": 1 / 2,
             "precision": 1 / 2,
             "f1": 1 / 2,
             "false_positives": 1.0,
             "object_dice": 2 / 3,
+            # The missed lesion is too small to count, the component far away is false.
+            "lesionwise_dice": (2 / 3) / 2,
+            "panoptic_quality": 0.0,
+            "recognition_quality": 0.0,
+            "segmentation_quality": math.nan,
+            "merged_lesions": 0.0,
+            "split_lesions": 0.0,
             "reference_lesions": 2.0,
             "predicted_lesions": 2.0,
             "volume_ml_reference": 0.0048,
             "volume_ml_prediction": 0.006,
-        }
+        },
+        nan_ok=True,
     )
     assert result.detections.lesion_scores == pytest.approx((0.9, -math.inf))
     assert result.detections.false_positive_scores == pytest.approx((0.6,))
@@ -103,7 +125,15 @@ def test_both_empty_is_undefined():
     result = evaluate_case(empty, empty, SPACING)
     assert result.lesions == ()
     undefined = {key for key, value in result.measures.items() if math.isnan(value)}
-    assert undefined == {"dice", "recall", "precision", "f1", "object_dice"}
+    assert undefined == set(MEASURES) - {
+        "false_positives",
+        "merged_lesions",
+        "split_lesions",
+        "reference_lesions",
+        "predicted_lesions",
+        "volume_ml_reference",
+        "volume_ml_prediction",
+    }
     assert result.measures["false_positives"] == 0
     assert result.measures["volume_ml_prediction"] == 0
 
@@ -111,7 +141,9 @@ def test_both_empty_is_undefined():
 def test_an_empty_reference_makes_every_component_false():
     result = evaluate_case(volume(), volume((1, 1, 1), (5, 5, 5)), SPACING)
     assert (result.measures["dice"], result.measures["precision"], result.measures["f1"]) == (0, 0, 0)
-    assert math.isnan(result.measures["recall"])
+    assert (result.measures["volumetric_similarity"], result.measures["surface_dice"]) == (0, 0)
+    assert (result.measures["lesionwise_dice"], result.measures["panoptic_quality"]) == (0, 0)
+    assert all(math.isnan(result.measures[key]) for key in ("recall", "hd95", "hd95_adam", "assd"))
     assert result.measures["false_positives"] == 2
 
 
@@ -119,14 +151,64 @@ def test_an_empty_prediction_misses_everything():
     result = evaluate_case(volume((1, 1, 1)), volume(), SPACING)
     assert (result.measures["dice"], result.measures["recall"], result.measures["f1"]) == (0, 0, 0)
     assert math.isnan(result.measures["precision"])
+    assert math.isnan(result.measures["hd95"])
     assert [lesion.outcome for lesion in result.lesions] == [Outcome.MISSED]
+    assert (result.lesions[0].parts, result.lesions[0].merged_with) == (0, ())
+
+
+def test_a_row_tells_box_axes_border_and_confidence(case):
+    reference, prediction, probability = case
+    missed, found, false = evaluate_case(reference, prediction, SPACING, probability).lesions
+    assert (missed.box_first, missed.box_last, missed.at_border) == ((0, 0, 0), (0, 0, 0), True)
+    assert (missed.axial_long_mm, missed.axial_short_mm) == (0.8, 0.5)
+    assert (found.box_first, found.box_last, found.at_border) == ((2, 3, 4), (2, 4, 5), False)
+    # The voxels at (3, 4), (3, 5) and (4, 4) of slice 2, 0.8 mm wide and 0.5 mm high.
+    assert found.axial_long_mm == pytest.approx(math.hypot(2 * 0.8, 0.5))
+    assert (false.box_first, false.box_last) == ((6, 7, 7), (6, 7, 8))
+    assert (false.axial_long_mm, false.axial_short_mm) == pytest.approx((1.6, 0.5))
+    # Linear between the highest and the second highest voxel.
+    assert found.confidence_p95 == pytest.approx(np.percentile([0.9, 0.8, 0.7], 95))
+    assert false.confidence_p95 == pytest.approx(np.percentile([0.6, 0.5], 95))
+    assert math.isnan(missed.confidence_p95)
+    assert (found.relation, found.parts) == (Relation.SINGLE, 1)
+    assert (false.relation, false.parts) == (Relation.SINGLE, 0)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (1, 2, 0)])
+def test_axial_slices_are_the_patient_s_however_the_volume_is_stored(order):
+    """One lesion, long along S and wider from left to right than from front to back, in four orders of storage."""
+    lesion = np.zeros((9, 8, 10), np.uint8)
+    lesion[1:8, 3:5, 2:7] = 1
+    affine = np.diag([-0.5, -1.0, 2.0, 1.0])  # columns x, y, z; 2 mm along S
+    columns = [2 - axis for axis in order][::-1]
+    turned = np.eye(4)
+    turned[:3, :3] = affine[:3, :3][:, columns]
+    spacing = np.array((2.0, 1.0, 0.5))[list(order)]
+    array = lesion.transpose(order)
+    row = evaluate_case(array, array, spacing, affine=turned).lesions[0]
+    assert row.axial_long_mm == pytest.approx(math.hypot(2 * 1.0, 4 * 0.5))
+    assert row.centroid_ras == pytest.approx((-2.0, -3.5, 8.0))
+    assert row.diameter_mm == pytest.approx(math.sqrt(14**2 + 1 + 2**2))
+
+
+def test_an_oblique_direction_changes_positions_only(case):
+    reference, prediction, probability = case
+    straight = evaluate_case(reference, prediction, SPACING, probability)
+    oblique = evaluate_case(reference, prediction, SPACING, probability, affine=OBLIQUE)
+    assert straight.measures == pytest.approx(oblique.measures, nan_ok=True)
+    for one, other in zip(straight.lesions, oblique.lesions, strict=True):
+        assert one.centroid_ras != other.centroid_ras
+        assert one.axial_long_mm == other.axial_long_mm
+        assert (one.box_first, one.diameter_mm) == (other.box_first, other.diameter_mm)
 
 
 def test_a_lesion_at_the_border_equal_to_its_prediction():
     lesion = volume((0, 0, 0), (0, 0, 1), (7, 9, 11))
     result = evaluate_case(lesion, lesion, SPACING)
     assert [row.overlap for row in result.lesions] == [1.0, 1.0]
+    assert [row.at_border for row in result.lesions] == [True, True]
     assert result.measures["dice"] == 1
+    assert (result.measures["hd95"], result.measures["assd"], result.measures["surface_dice"]) == (0, 0, 1)
     assert result.lesions[1].centroid_ras == pytest.approx((-11 * 0.8, -9 * 0.5, 21.0))
 
 
@@ -184,6 +266,11 @@ def test_each_class_is_compared_with_itself():
     assert measures["precision"] == 0.5  # of the cyst undefined, so of the tumour alone
     assert math.isnan(measures["precision[cyst]"])
     assert measures["reference_lesions"] == 2
+    assert measures["volumetric_similarity[tumour]"] == pytest.approx(4 / 5)
+    assert measures["volumetric_similarity"] == pytest.approx(2 / 5)
+    assert measures["hd95"] == measures["hd95[tumour]"] > 0  # that of the cyst is undefined
+    assert math.isnan(measures["hd95[cyst]"])
+    assert measures["panoptic_quality"] == pytest.approx((1 / 1.5 + 0) / 2)
     assert measures["volume_ml_reference"] == pytest.approx(0.0036)
     assert result.labels == {"cyst": 2, "tumour": 1}
 
@@ -205,9 +292,8 @@ def test_whole_numbers_and_truth_values_of_any_type_are_labels(case):
     reference, prediction, _ = case
     expected = evaluate_case(reference, prediction, SPACING)
     for kind in (bool, np.int64, np.float64):
-        assert evaluate_case(reference.astype(kind), np.asfortranarray(prediction.astype(kind)), SPACING).measures == (
-            expected.measures
-        )
+        again = evaluate_case(reference.astype(kind), np.asfortranarray(prediction.astype(kind)), SPACING)
+        assert again.measures == pytest.approx(expected.measures, nan_ok=True, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -217,6 +303,8 @@ def test_whole_numbers_and_truth_values_of_any_type_are_labels(case):
         ({"prediction": np.zeros((10, 12), np.uint8)}, "2 axes"),
         ({"probability": np.full((8, 10, 12), 1.5)}, "reaches from 0 to 1.5"),
         ({"probability": np.full((8, 10, 12), np.nan)}, "nan"),
+        ({"probability": np.full((8, 10, 12), -0.25, np.float32)}, "reaches from -0.25 to 0"),
+        ({"probability": np.full((8, 10, 12), np.inf, np.float32)}, "reaches from 0 to inf"),
         ({"probability": np.zeros((8, 10, 11))}, "differ in size"),
         ({"reference": np.full((8, 10, 12), 0.5)}, "no whole numbers"),
         ({"prediction": np.full((8, 10, 12), -1)}, "negative value -1"),

@@ -3,24 +3,20 @@ import math
 import numpy as np
 import pytest
 
-from lossseg.errors import Cancelled, InputError
 from lossseg.evaluation import (
     CaseResult,
     Cohort,
     Failure,
+    Grouping,
     Lesion,
     Outcome,
     evaluate_case,
-    evaluate_folders,
     size_groups,
     summarise,
     tertile_edges,
 )
-from lossseg.images import Geometry, write_volume
-from lossseg.reporting import Silent
 
 SHAPE = (6, 8, 10)
-GEOMETRY = Geometry(SHAPE, (2.0, 1.0, 0.5), (5.0, -3.0, 7.0))
 
 
 def blocks(*boxes: tuple[int, int, int, int], value: int = 1) -> np.ndarray:
@@ -79,7 +75,7 @@ def test_lesions_are_pooled_over_the_cases(cohort):
 def test_recall_by_tertile_of_size(cohort):
     small, middle, large = cohort.size_groups()
     assert [group.name for group in (small, middle, large)] == ["smallest third", "middle third", "largest third"]
-    assert [(group.above_mm3, group.up_to_mm3) for group in (small, middle, large)] == [(0, 2), (2, 4), (4, math.inf)]
+    assert [(group.low, group.high) for group in (small, middle, large)] == [(0, 2), (2, 4), (4, math.inf)]
     assert [(group.lesions, group.found, group.recall) for group in (small, middle, large)] == [
         (1, 0, 0),
         (1, 1, 1),
@@ -138,119 +134,41 @@ def test_froc_needs_probabilities_and_references(cohort):
     assert summarise([evaluate_case(None, prediction, (1, 1, 1), probability)]).froc() is None
 
 
-def write(folder, name, array, geometry=GEOMETRY):
-    folder.mkdir(exist_ok=True)
-    write_volume(folder / name, array, geometry)
-
-
-@pytest.fixture
-def folders(tmp_path):
-    prediction, reference, probability = (tmp_path / name for name in ("préd ictions", "reference", "probability"))
-    write(reference, "one.nii.gz", blocks((1, 1, 0, 4), (4, 4, 0, 2)))
-    write(prediction, "one.nrrd", blocks((1, 1, 0, 3)))
-    write(probability, "one.mha", np.where(blocks((1, 1, 0, 3)) > 0, 0.75, 0).astype(np.float32))
-    write(reference, "two.nii.gz", blocks())
-    write(prediction, "two.nii.gz", blocks())
-    write(probability, "two.nii.gz", np.zeros(SHAPE, np.float32))
-    return prediction, reference, probability
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_folders_are_paired_by_case_name(folders, workers):
-    prediction, reference, probability = folders
-    (prediction / "notes.txt").write_text("no image")
-    done = evaluate_folders(prediction, reference, probability_dir=probability, workers=workers)
-    assert [case.name for case in done.cases] == ["one", "two"]
-    assert done.failures == ()
-    found, missed = done.cases[0].lesions
-    assert (found.outcome, missed.outcome) == (Outcome.FOUND, Outcome.MISSED)
-    assert found.volume_mm3 == pytest.approx(4.0)
-    assert found.overlap == pytest.approx(6 / 7)
-    assert found.confidence_max == pytest.approx(0.75)
-    # LPS origin (5, -3, 7), voxels x 0 to 3 of 0.5 mm, y 1 of 1 mm, z 1 of 2 mm.
-    assert found.centroid_ras == pytest.approx((-(5 + 1.5 * 0.5), -(-3 + 1.0), 7 + 2.0))
-    assert done.settings["credit"] == "all"
-    assert done.froc().average_recall == 0.5
-
-
-def test_one_broken_case_does_not_stop_the_others(folders):
-    prediction, reference, probability = folders
-    write(reference, "alone.nii.gz", blocks())
-    write(prediction, "stray.nii.gz", blocks())
-    write(prediction, "two.mha", blocks())
-    write(reference, "shifted.nii.gz", blocks())
-    write(prediction, "shifted.nii.gz", blocks(), Geometry(SHAPE, (2.0, 1.0, 0.5), (9.0, -3.0, 7.0)))
-    (prediction / "torn.nii.gz").write_bytes((prediction / "one.nrrd").read_bytes()[:50])
-    write(reference, "torn.nii.gz", blocks())
-    write(reference, "loud.nii.gz", blocks((1, 1, 1, 2)))
-    write(prediction, "loud.nii.gz", blocks((1, 1, 1, 2)))
-    write(probability, "loud.nii.gz", np.full(SHAPE, 7, np.float32))
-    for name in ("alone", "stray", "shifted", "torn"):
-        write(probability, f"{name}.nii.gz", np.zeros(SHAPE, np.float32))
-    done = evaluate_folders(prediction, reference, probability_dir=probability)
-    assert [case.name for case in done.cases] == ["one"]
-    said = dict(done.failures)
-    assert sorted(said) == ["alone", "loud", "shifted", "stray", "torn", "two"]
-    assert said["alone"].startswith("Case alone has no prediction.")
-    assert said["stray"].startswith("Case stray has no reference.")
-    assert "two.mha and" in said["two"]
-    assert "origin" in said["shifted"]
-    assert "torn.nii.gz" in said["torn"]
-    assert said["loud"].startswith("Case loud: Probability has to lie in [0, 1]")
-
-
-class Listener(Silent):
-    def __init__(self, cancelled=False):
-        super().__init__(lambda: cancelled)
-        self.steps, self.warnings = [], []
-
-    def progress(self, stage, done, total, eta_s=None):
-        self.steps.append((stage, done, total))
-
-    def warning(self, message, hint=""):
-        self.warnings.append(message)
-
-
-def test_progress_is_told_and_cancelling_stops(folders):
-    prediction, reference, _ = folders
-    listener = Listener()
-    evaluate_folders(prediction, reference, reporter=listener)
-    assert listener.steps == [("evaluate", 0, 2), ("evaluate", 1, 2), ("evaluate", 2, 2)]
-    assert listener.warnings == []
-    with pytest.raises(Cancelled):
-        evaluate_folders(prediction, reference, reporter=Listener(cancelled=True))
-
-
-def test_what_a_prediction_writes_beside_its_labels_is_no_label(folders):
-    prediction, reference, _ = folders
-    write(prediction, "one_probability.nii.gz", np.where(blocks((1, 1, 0, 3)) > 0, 0.75, 0).astype(np.float32))
-    write(prediction, "two_probability.nii.gz", np.zeros(SHAPE, np.float32))
-    write(prediction, "two_disagreement.nii.gz", np.zeros(SHAPE, np.float32))
-    done = evaluate_folders(prediction, reference, probability_dir=prediction)
-    assert [case.name for case in done.cases] == ["one", "two"]
-    assert done.failures == ()
-    assert done.cases[0].lesions[0].confidence_max == pytest.approx(0.75)
-
-
-def test_values_of_predictions_alone_are_pointed_out(folders):
-    prediction, reference, _ = folders
-    write(prediction, "one.nrrd", blocks((1, 1, 0, 3), value=255))
-    listener = Listener()
-    done = evaluate_folders(prediction, reference, reporter=listener)
-    assert listener.warnings == ["Label value 255 occurs in predictions and in no reference."]
-    assert done.cases[0].measures["dice"] == 0
-    strict = evaluate_folders(prediction, reference, labels={"background": 0, "lesion": 1})
-    assert "Label value 255 is none of the classes (lesion = 1)" in dict(strict.failures)["one"]
-
-
-def test_folders_that_are_none_are_refused(folders, tmp_path):
-    prediction, reference, _ = folders
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"references .* does not exist"):
-        evaluate_folders(prediction, tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"predictions .* holds no image"):
-        evaluate_folders(tmp_path / "empty", reference)
-
-
 def test_a_case_result_needs_no_lesions():
     assert CaseResult((), {}).detections.lesion_scores == ()
+
+
+def scored(*cases: tuple[str, np.ndarray, np.ndarray]) -> Cohort:
+    results = [
+        evaluate_case(reference, prediction, (1, 1, 1), np.where(prediction > 0, 0.9, 0), name=name)
+        for name, reference, prediction in cases
+    ]
+    return summarise(results)
+
+
+def test_merged_lesions_stand_beside_the_curve():
+    apart, bridge = blocks((1, 1, 0, 2), (1, 1, 4, 6), (4, 4, 0, 2)), blocks((1, 1, 0, 6), (4, 4, 0, 2))
+    done = scored(("one", apart, bridge), ("two", apart, apart))
+    assert done.curve.merged == 2
+    assert done.summary()["froc_merged_lesions"] == 2
+    assert done.curve.average_recall == 1
+
+
+def test_a_curve_over_some_cases_and_its_patients():
+    lesion_here = blocks((1, 1, 0, 2))
+    done = scored(
+        ("sub-1_ses-1", lesion_here, lesion_here),
+        ("sub-1_ses-2", lesion_here, blocks()),
+        ("sub-2_ses-1", lesion_here, lesion_here),
+    )
+    assert done.curve.average_recall == pytest.approx(2 / 3)
+    assert done.curve.patients == ("sub-1", "sub-1", "sub-2")
+    assert done.froc(names=["sub-1_ses-2", "sub-2_ses-1"]).average_recall == 0.5
+    assert done.froc(mode="paper").patients is None
+
+
+def test_groups_by_diameter_when_asked_for(cohort):
+    grouped = summarise(cohort.cases, grouping=Grouping.parse("3"))
+    small, large = grouped.size_groups()
+    assert (small.lesions, large.lesions) == (1, 2)
+    assert (small.name, large.recall) == ("under 3 mm", 1.0)

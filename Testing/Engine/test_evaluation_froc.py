@@ -78,6 +78,70 @@ def test_a_bootstrap_sample_divides_by_the_images_in_it():
     assert curve.bootstrap(fraction=0.5, n=4).recall.tolist() == [[0, 1]] * 4
 
 
+def test_a_bootstrap_draws_patients_and_all_their_images():
+    # One patient with two images, one with a third: a sample of one patient is either pair or single, never one of two.
+    images = [ImageDetections([0.9], []), ImageDetections([-INF], []), ImageDetections([0.9], [])]
+    curve = froc(images, rates=(0,), patients=["a", "a", "b"])
+    halves = curve.bootstrap(fraction=0.5, n=200, seed=1)
+    assert set(halves.samples.tolist()) == {0.5, 1.0}
+    alone = froc(images, rates=(0,)).bootstrap(fraction=0.34, n=200, seed=1)
+    assert set(alone.samples.tolist()) == {0.0, 1.0}
+
+
+def test_the_band_holds_the_curve_of_each_sample():
+    rng = np.random.default_rng(4)
+    images = [ImageDetections(rng.normal(2, 1, 2), rng.normal(0, 1, rng.integers(0, 6))) for _ in range(12)]
+    curve = froc(images)
+    drawn = curve.bootstrap(fraction=1.0, n=50, replacement=True)
+    assert drawn.curves.shape == (50, len(drawn.grid))
+    low, high = drawn.band(0.8)
+    for place in (0, 60, 120):
+        assert (low[place], high[place]) == pytest.approx(np.quantile(drawn.curves[:, place], [0.1, 0.9]))
+    weights = np.zeros((1, 12))
+    weights[0, [1, 1, 5]] = 2.0, 2.0, 1.0
+    # A sample is the curve of the images in it, however often.
+    by_hand = froc([images[1], images[1], images[5]])
+    sample = curve.resampled(weights)
+    assert sample.recall[0] == pytest.approx([by_hand.recall_at(rate) for rate in curve.rates])
+    assert sample.curves[0] == pytest.approx([by_hand.recall_at(rate) for rate in sample.grid])
+
+
+def test_spreads_of_the_two_bootstraps():
+    # Recall of 200 images with a lesion each: the standard error of a share of one half is sqrt(1/4 / 200).
+    images = [ImageDetections([0.9 if place % 2 else -INF], []) for place in range(200)]
+    curve = froc(images, rates=(1,))
+    error = math.sqrt(0.25 / 200)
+    assert curve.bootstrap(fraction=1.0, n=2000, replacement=True).std == pytest.approx(error, rel=0.05)
+    # 80 % without replacement: sqrt(1/0.8 - 1) of it.
+    assert curve.bootstrap(n=2000).std == pytest.approx(0.5 * error, rel=0.05)
+
+
+def test_paper_mode_equals_a_direct_counting_of_records():
+    """Anew from the description (LUNA16 rates, thresholds, shuffled list, all images with a record as divisor)."""
+    rng = np.random.default_rng(7)
+    images = [
+        ImageDetections(rng.normal(5, 4, rng.integers(0, 4)), rng.normal(1, 3, rng.integers(0, 9))) for _ in range(30)
+    ]
+    recorded = [image for image in images if image.lesion_scores or image.false_positive_scores]
+    assert len(recorded) < 30
+    scores = [s for image in recorded for s in (*image.lesion_scores, *image.false_positive_scores)]
+    thresholds = [*np.linspace(-0.1, 10, 101), *np.linspace(10, max(scores) + 1, 100)]
+    order, generator, published = np.arange(len(recorded)), np.random.RandomState(42), []
+    for _ in range(20):
+        generator.shuffle(order)
+        sample = [recorded[place] for place in order[: int(0.8 * len(recorded))]]
+        lesions = sum(len(image.lesion_scores) for image in sample)
+        points = [(0.0, 0.0)]
+        for threshold in reversed(thresholds):
+            hits = sum(score >= threshold for image in sample for score in image.lesion_scores)
+            false = sum(score > threshold for image in sample for score in image.false_positive_scores)
+            points.append((false / len(recorded), hits / lesions))
+        rates = [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8]
+        published.append(np.mean(np.interp(rates, *zip(*points, strict=True))))
+    own = froc(images, mode="paper").bootstrap(n=20)
+    assert own.samples == pytest.approx(published, abs=1e-12)
+
+
 def test_paper_mode_interpolates_and_divides_by_all_images_with_a_record():
     images = [ImageDetections([10.0], [10.0]), ImageDetections([2.0], [1.0]), ImageDetections([], [])]
     curve = froc(images, rates=(0.25, 0.5, 1), mode="paper")
@@ -118,6 +182,14 @@ def test_wrong_settings_are_refused():
         froc(images, rates=(-1,))
     with pytest.raises(InputError, match="fraction"):
         froc(images).bootstrap(fraction=0)
+    with pytest.raises(InputError, match="0 bootstrap samples"):
+        froc(images).bootstrap(n=0)
+    with pytest.raises(InputError, match="2 patients for 1 images"):
+        froc(images, patients=["a", "b"])
+    with pytest.raises(InputError, match="samples images"):
+        froc(images, mode="paper", patients=["a"])
+    with pytest.raises(InputError, match="level 1"):
+        froc(images).bootstrap(n=2).interval(1)
 
 
 scores = st.integers(0, 6).map(lambda value: value / 6)

@@ -2,12 +2,13 @@ import base64
 import re
 import sys
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lossseg.errors import InputError, MissingDependency
-from lossseg.evaluation import Failure, Outcome, evaluate_case, froc, report, summarise, write_report
+from lossseg.evaluation import Failure, Outcome, evaluate_case, froc, report, summarise, tally, write_report
 from lossseg.evaluation import png as png_file
 from lossseg.evaluation.detections import ImageDetections
 from lossseg.evaluation.figures import froc_svg
@@ -237,3 +238,53 @@ def test_the_froc_figure_says_what_it_needs(cohort, tmp_path, monkeypatch):
     text = read(tmp_path / "report.html")
     assert "The FROC figure needs matplotlib." in text
     assert "image/svg" not in text
+
+
+def test_false_positives_keep_a_third_of_the_pictures(tmp_path):
+    reference, prediction = np.zeros((2, *SHAPE), np.uint8)
+    reference[2, 2:28:4, 2] = 1  # seven missed
+    prediction[15, 2:28:4, 30] = 1  # seven false
+    image = np.zeros(SHAPE, np.float32)
+    done = summarise([evaluate_case(reference, prediction, GEOMETRY.spacing, affine=GEOMETRY.affine, name="one")])
+
+    def write(most, **more):
+        write_report(
+            tmp_path / "r.html", done, lambda name: (image, GEOMETRY, reference, prediction), max_pictures=most, **more
+        )
+        return read(tmp_path / "r.html")
+
+    text = write(6)
+    assert re.findall(r'alt="(missed|false positive) ', text) == ["missed"] * 4 + ["false positive"] * 2
+    assert "4 of 7, largest first; 3 left out here" in text
+    assert "2 of 7, most confident first; 5 left out here" in text
+    assert write(100).count("<figure>") == 14
+    assert "There were no images to show" not in text
+    assert "There were no images to show" in write(6, with_images=False)
+
+
+def test_a_report_tells_of_merged_and_split_lesions_and_of_every_mean(tmp_path):
+    reference, prediction = np.zeros((2, *SHAPE), np.uint8)
+    reference[5, 5, 5:8] = reference[5, 5, 10:13] = reference[12, 10, 0:9] = 1
+    prediction[5, 5, 5:13] = prediction[12, 10, 0:3] = prediction[12, 10, 6:9] = 1
+    done = summarise([evaluate_case(reference, prediction, (1, 1, 1), name="one")])
+    write_report(tmp_path / "r.html", done)
+    text = read(tmp_path / "r.html")
+    assert "merged with 2" in text
+    assert "split into 2; at the border" in text
+    assert "<td>Merged lesions</td><td>2.00</td>" in text
+    assert "<h2>Means over the cases</h2>" in text
+
+
+def test_probabilities_have_their_place_in_a_report(cohort, tmp_path):
+    reference = np.zeros((1, 1, 4), np.uint8)
+    reference[0, 0, :2] = 1
+    voxels = tally(reference, np.array([[[0.9, 0.6, 0.6, 0.1]]], np.float32))
+    write_report(tmp_path / "r.html", replace(cohort, voxels=voxels))
+    text = read(tmp_path / "r.html")
+    assert "<h2>Precision and recall by voxel</h2>" in text
+    assert "<h2>What the probabilities mean</h2>" in text
+    # |0.9 - 1| + 2 |0.6 - 0.5| + |0.1 - 0|, over four voxels.
+    assert "<td>all voxels</td><td>0.1</td>" in text
+    assert "average precision by voxel" in text
+    write_report(tmp_path / "plain.html", cohort)
+    assert "What the probabilities mean" not in read(tmp_path / "plain.html")

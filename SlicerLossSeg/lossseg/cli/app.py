@@ -90,7 +90,8 @@ def _add_run(app: typer.Typer, actions: dict[str, Action]) -> None:
     details = (
         'A job is {"job": "predict", "params": {"model": "models/first", ...}}: a command and its options, _ for -. '
         "Every event is one line of JSON on stdout; the line `cancel` on stdin stops the job. "
-        "Exit code 0 with the event `finished` is success, 2 bad input, 130 cancelled, 1 anything else."
+        "Exit code 0 with the event `finished` is success, 2 bad input, 130 cancelled, 1 anything else, with "
+        "`finished` where a part of it failed and the summary says which."
     )
     _register(app, "run", "Do the job in a file, with events as JSON lines.", details, ("lossseg run job.json",))(run)
 

@@ -71,7 +71,7 @@ def _for_a_person(kind: str, make_job: Callable[[], Job], output: Output) -> int
                 summary.update(event.summary)
 
         code = _run(make_job, listener, Cancellation(), Log.ALL if output.debug else Log.NONE)
-    if code == 0:
+    if summary:
         show(kind, summary)
     return code
 

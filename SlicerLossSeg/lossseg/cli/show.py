@@ -8,8 +8,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
+from lossseg.cli.show_evaluation import show_evaluation
+from lossseg.cli.tables import count as _count
+from lossseg.cli.tables import table as _table
 from lossseg.cli.terminal import number
 
 Summary = dict[str, Any]
@@ -49,6 +51,10 @@ def _plan(summary: Summary, console: Console) -> None:
     for name, value in rows.items():
         table.add_row(name, escape(value))
     console.print(table)
+    console.print("Losses to compare on such data, the most promising first:")
+    for place, loss in enumerate(summary["losses"], start=1):
+        console.print(f"  {place}. [cyan]{escape(loss['expression'])}[/]  {escape(loss['reason'])}")
+        console.print(f"     [dim]{escape(loss['source'])}[/]")
 
 
 def _lesions(lesions: dict[str, Any]) -> str:
@@ -77,28 +83,6 @@ def _predict(summary: Summary, console: Console) -> None:
         console.print(f"{_count(failed, 'case')} could not be segmented; the warnings say why.")
 
 
-def _evaluate(summary: Summary, console: Console) -> None:
-    pooled, means = summary["summary"], summary["means"]
-    console.print(f"{_count(summary['cases'], 'case')} evaluated, {len(summary['failures'])} could not be.")
-    table = _table("", "", "")
-    found, missed = int(pooled["lesions_found"]), int(pooled["lesions_missed"])
-    table.add_row("Lesion recall", number(pooled["lesion_recall"]), f"{found} of {_count(found + missed, 'lesion')}")
-    table.add_row("False positives per case", number(pooled["false_positives_per_case"]), "")
-    table.add_row("Object Dice", number(pooled["object_dice"]), "mean over the found lesions")
-    if "froc_average_recall" in pooled:
-        table.add_row("FROC average recall", number(pooled["froc_average_recall"]), "at 1/8 to 8 false positives")
-    dice = means["dice"]
-    table.add_row("Dice", number(dice["mean"]), f"mean over {_count(dice['cases'], 'case')}, SD {number(dice['std'])}")
-    console.print(table)
-    groups = _table("Lesions by size", "recall", "found", "object Dice")
-    for group in summary["size_groups"]:
-        sizes = f"{group['name']} ({group['range']})"
-        share = f"{group['found']} of {group['lesions']}"
-        groups.add_row(sizes, number(group["recall"]), share, number(group["object_dice"]))
-    if summary["size_groups"]:
-        console.print(groups)
-
-
 def _ensemble(summary: Summary, console: Console) -> None:
     console.print(f"{escape(summary['ensemble'])} ({escape(summary['chosen'])}):")
     for member in summary["members"]:
@@ -110,12 +94,12 @@ def _losses(summary: Summary, console: Console) -> None:
     if len(losses) == 1:
         _one_loss(losses[0], console)
         return
-    table = _table("", "", "")
+    table = _table("", "")
     for family in dict.fromkeys(loss["family"] for loss in losses):
         table.add_row(f"[cyan]{escape(family)}[/]")
         for loss in losses:
             if loss["family"] == family:
-                table.add_row(f"  {escape(loss['name'])}", escape(loss["title"]), escape(loss["signature"]))
+                table.add_row(f"  {escape(loss['signature'])}", escape(loss["stands_for"] or loss["title"]))
     console.print(table)
     console.print('Write them as an expression, as --loss "dice + 0.5*topk(k=0.1)"; `lossseg losses NAME` tells more.')
 
@@ -163,10 +147,6 @@ def _doctor(summary: Summary, console: Console) -> None:
     console.print(packages)
 
 
-def _count(number: float, noun: str) -> str:
-    return f"{int(number)} {noun}{'' if number == 1 else 's'}"
-
-
 def _demo(summary: Summary, console: Console) -> None:
     console.print(f"Done in {summary['minutes']} minutes. Everything lies here:")
     table = _table("", "")
@@ -197,13 +177,6 @@ def _by(values: list[float], decimals: int = 0) -> str:
     return " x ".join(f"{value:.{decimals}f}" for value in values)
 
 
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, show_header=any(columns), padding=(0, 2, 0, 0))
-    for position, name in enumerate(columns):
-        table.add_column(name, style="bold" if position == 0 else "", overflow="fold")
-    return table
-
-
 def _words(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
@@ -220,7 +193,7 @@ _SHOW: dict[str, Callable[[Summary, Console], None]] = {
     "plan": _plan,
     "train": _train,
     "predict": _predict,
-    "evaluate": _evaluate,
+    "evaluate": show_evaluation,
     "ensemble": _ensemble,
     "losses": _losses,
     "doctor": _doctor,

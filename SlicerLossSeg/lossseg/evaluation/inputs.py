@@ -43,18 +43,23 @@ def voxels_by_class(array: np.ndarray, what: str) -> dict[int, np.ndarray]:
     return {int(value): voxels[values == value] for value in np.unique(values)}
 
 
-def checked_labels(labels: Mapping[str, int] | None, *present: Mapping[int, np.ndarray]) -> dict[str, int]:
-    """The classes to evaluate, name to value, without the background.
+def checked_labels(
+    labels: Mapping[str, int] | None, *present: Mapping[int, np.ndarray], ignore_label: int | None = None
+) -> dict[str, int]:
+    """The classes to evaluate, name to value, without the background and the label of ignore regions.
 
     Without `labels` these are all values present, and class 1 when none is.
 
     Raises:
-        InputError: a value is present that `labels` does not name.
+        InputError: a value is present that `labels` does not name, or background is to be ignored.
     """
+    if ignore_label == 0:
+        raise InputError("The label to ignore is 0, the background.", "Give the value of the regions to ignore.")
     values = sorted({value for each in present for value in each})
     if labels is None:
-        return {str(value): value for value in values or [1]}
-    chosen = {name: int(value) for name, value in labels.items() if value != 0}
+        # Where the region to ignore is class 1, lesions have another value; an empty volume does not tell which.
+        return {str(value): value for value in values or [2 if ignore_label == 1 else 1]}
+    chosen = {name: int(value) for name, value in labels.items() if value not in (0, ignore_label)}
     unknown = [value for value in values if value not in chosen.values()]
     if unknown:
         names = ", ".join(f"{name} = {value}" for name, value in chosen.items())
@@ -69,6 +74,8 @@ def checked_probability(probability: np.ndarray, like: np.ndarray) -> np.ndarray
         InputError: they are not.
     """
     probability = checked_volume(probability, "Probability", like)
+    if _surely_in_range(probability):
+        return probability
     low, high = float(probability.min(initial=0)), float(probability.max(initial=0))
     if not (low >= 0 and high <= 1):
         raise InputError(
@@ -76,6 +83,14 @@ def checked_probability(probability: np.ndarray, like: np.ndarray) -> np.ndarray
             "Give probabilities, not logits or percent.",
         )
     return probability
+
+
+def _surely_in_range(probability: np.ndarray) -> bool:
+    """One pass instead of two for float32: read as whole numbers, 0 to 1 come first, then all that is greater, infinite
+    or NaN, then what has a minus sign."""
+    if probability.dtype != np.float32 or not probability.size:
+        return False
+    return bool(probability.view(np.uint32).max() <= np.float32(1).view(np.uint32))
 
 
 def checked_space(spacing: Sequence[float], affine: np.ndarray | None) -> Space:

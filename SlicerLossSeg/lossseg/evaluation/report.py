@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lossseg.errors import LossSegError
+from lossseg.evaluation import report_figures as charts
 from lossseg.evaluation import report_html as html
 from lossseg.evaluation.cohort import Cohort
 from lossseg.evaluation.lesions import Lesion, Outcome
@@ -42,14 +43,17 @@ def write_report(
     *,
     title: str = "Lesion evaluation",
     max_pictures: int = 60,
+    with_images: bool = True,
+    histories: charts.Histories | None = None,
     reporter: Reporter | None = None,
 ) -> None:
     """Write one self-contained HTML file under 10 MB that needs neither network nor scripts.
 
-    It holds the summary, recall by lesion size, the FROC curve when there are probabilities, tables of cases and
-    lesions, and a picture of each missed lesion (largest first), then of each false positive (most confident first).
-    Cases are loaded one at a time. What has no picture, for their number or because the image could not be read, is
-    counted in the report. The FROC figure needs the extra `report` (matplotlib); without it a sentence takes its place.
+    It holds the summary, recall by lesion size, where there are probabilities the FROC curve, precision-recall and
+    reliability, tables of cases and lesions, and a picture of each missed lesion (largest first), then of each false
+    positive (most confident first). Cases are loaded one at a time. What has no picture, for their number or because
+    the image could not be read, is counted in the report. Figures need the extra `report` (matplotlib); without it a
+    sentence takes their place.
 
     Args:
         path: of the file; replaced as a whole.
@@ -57,6 +61,8 @@ def write_report(
         image_source: loads the arrays of a case; without it there are no pictures.
         title: of the page.
         max_pictures: at most.
+        with_images: false when `image_source` has labels only and gives images without content.
+        histories: the courses of trainings, for learning curves.
         reporter: hears of the progress.
 
     Raises:
@@ -65,7 +71,7 @@ def write_report(
     """
     reporter = reporter or Silent()
     wanted = _wanted(cohort)
-    pictures, broken = _draw(wanted[:max_pictures], image_source, reporter)
+    pictures, broken = _draw(_chosen(wanted, max_pictures), image_source, reporter)
     galleries = []
     for outcome, (name, order) in _GALLERIES.items():
         lesions = [shown for shown in wanted if shown.lesion.outcome is outcome]
@@ -76,10 +82,14 @@ def write_report(
         html.heading(title, cohort),
         html.tiles(cohort),
         html.sizes(cohort),
-        html.froc(cohort),
-        html.legend() if pictures else "",
+        charts.sizes({"": cohort}),
+        charts.froc({"": cohort}),
+        charts.probabilities({"": cohort}),
+        charts.learning(histories),
+        html.legend(with_images) if pictures else "",
         html.gallery("Images that could not be drawn", [], " ".join(broken)) if broken else "",
         *galleries,
+        html.measures(cohort),
         html.cases(cohort),
         html.lesions(cohort),
         html.settings(cohort.settings),
@@ -99,6 +109,14 @@ def _wanted(cohort: Cohort) -> list[_Shown]:
 
     shown = [_Shown(name, lesion) for name, lesion in cohort.lesions if lesion.outcome in order]
     return sorted(shown, key=importance)
+
+
+def _chosen(wanted: Sequence[_Shown], most: int) -> list[_Shown]:
+    """The most important ones; a third of the places is for false positives, where there are that many."""
+    missed = [shown for shown in wanted if shown.lesion.outcome is Outcome.MISSED]
+    others = [shown for shown in wanted if shown.lesion.outcome is not Outcome.MISSED]
+    kept = missed[: max(most - min(len(others), most // 3), 0)]
+    return [*kept, *others[: most - len(kept)]]
 
 
 def _draw(

@@ -8,15 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 from lossseg import __version__
-from lossseg.errors import MissingDependency
 from lossseg.evaluation.cohort import Cohort
-from lossseg.evaluation.figures import froc_svg
 from lossseg.evaluation.lesions import Lesion, Outcome
 from lossseg.evaluation.measures import MEASURES
 from lossseg.evaluation.pictures import PREDICTION_COLOUR, REFERENCE_COLOUR
 from lossseg.evaluation.report_style import STYLE
 
 _LESION_ROWS = 400
+_SIZES = {"volume_mm3": "Volume", "diameter_mm": "Longest diameter"}
 
 
 def page(title: str, parts: Iterable[str]) -> str:
@@ -41,10 +40,11 @@ def heading(title: str, cohort: Cohort) -> str:
             f"Of {_counted(found + missed, 'reference lesion')} {found} found and {missed} missed; "
             f"{_counted(false, 'false positive')}."
         )
+    sentences += cohort.notes
     failures = "".join(f"<li><b>{escape(name)}</b>: {escape(message)}</li>" for name, message in cohort.failures)
     notice = f"{_counted(len(cohort.failures), 'case')} could not be evaluated:"
     return (
-        f"<h1>{escape(title)}</h1>\n<p>{' '.join(sentences)}</p>\n"
+        f"<h1>{escape(title)}</h1>\n<p>{escape(' '.join(sentences))}</p>\n"
         f'<p class="soft">Made by lossseg {escape(__version__)}.</p>'
         + (f'\n<div class="notice">{notice}<ul>{failures}</ul></div>' if failures else "")
     )
@@ -67,9 +67,12 @@ def tiles(cohort: Cohort) -> str:
             (str(cohort.count(Outcome.UNMATCHED)), "predicted lesions"),
             (number(volume.mean), f"ml predicted, mean of {_counted(volume.cases, 'case')}"),
         ]
-    curve = cohort.froc()
+    curve, precision = cohort.curve, cohort.precision_recall
     if curve is not None:
-        values.append((number(curve.average_recall), "average recall of the FROC curve"))
+        merged = f", {_counted(curve.merged, 'merged lesion')}" if curve.merged else ""
+        values.append((number(curve.average_recall), f"average recall of the FROC curve{merged}"))
+    if precision is not None:
+        values.append((number(precision.average_precision), "average precision by voxel"))
     return (
         '<div class="tiles">'
         + "".join(f'<div class="tile"><b>{a}</b><span>{b}</span></div>' for a, b in values)
@@ -78,7 +81,7 @@ def tiles(cohort: Cohort) -> str:
 
 
 def sizes(cohort: Cohort) -> str:
-    """Recall by tertile of lesion size."""
+    """Recall by lesion size."""
     groups = cohort.size_groups()
     if not groups:
         return ""
@@ -92,41 +95,35 @@ def sizes(cohort: Cohort) -> str:
         ]
         for group in groups
     ]
-    columns = ["Lesions", "Recall", "Found", "Object Dice", "Volume"]
+    columns = ["Lesions", "Recall", "Found", "Object Dice", _SIZES[groups[0].size]]
     return "<h2>Recall by lesion size</h2>\n" + table(columns, rows, raw=("Recall",))
 
 
-def froc(cohort: Cohort) -> str:
-    """The FROC curve, as a figure where matplotlib is installed and as a table in any case."""
-    curve = cohort.froc()
-    if curve is None or math.isnan(curve.average_recall):
-        return ""
-    try:
-        figure = (
-            '<img class="curve" alt="FROC curve: lesion recall against false positives per image" '
-            f'src="data:image/svg+xml;base64,{base64.b64encode(froc_svg(curve)).decode()}">'
-        )
-    except MissingDependency as error:
-        figure = f'<p class="soft">{escape(str(error))}</p>'
-    columns = ["False positives per image", *(f"{rate:g}" for rate in curve.rates), "mean"]
-    row = ["Recall", *(number(curve.recall_at(rate)) for rate in curve.rates), number(curve.average_recall)]
-    return (
-        "<h2>FROC</h2>\n<p>Share of lesions found when only components of at least some highest probability count. "
-        "The curve ends at the predictions as they are: components below their threshold are not in it.</p>\n"
-        f"{figure}\n{table(columns, [row])}"
-    )
+def measures(cohort: Cohort) -> str:
+    """Every measure as a mean over the cases, with the number of cases behind it."""
+    rows = []
+    for key, average in cohort.measures.items():
+        name, _, of_class = key.partition("[")
+        measure = MEASURES[name]
+        title = measure.title + (f" ({of_class.rstrip(']')})" if of_class else "")
+        decimals = max(measure.decimals, 2)
+        unit = measure.unit or "share"
+        rows.append([title, number(average.mean, decimals), number(average.std, decimals), unit, str(average.cases)])
+    columns = ["Measure", "Mean", "SD", "Unit", "Cases behind it"]
+    return "<h2>Means over the cases</h2>\n" + table(columns, rows, left=("Unit",)) if rows else ""
 
 
 def cases(cohort: Cohort) -> str:
     if not cohort.cases:
         return ""
-    columns = ["Case", "Dice", "Found", "Missed", "False positives", "Object Dice", "Reference ml", "Predicted ml"]
-    keys = ["dice", "", "", "false_positives", "object_dice", "volume_ml_reference", "volume_ml_prediction"]
+    columns = ["Case", "Dice", "HD95 mm", "Found", "Missed", "False positives", "Object Dice"]
+    columns += ["Reference ml", "Predicted ml"]
+    keys = ["dice", "hd95", "", "", "false_positives", "object_dice", "volume_ml_reference", "volume_ml_prediction"]
     rows = []
     for case in cohort.cases:
-        row = [number(case.measures[key], MEASURES[key].decimals) if key else "" for key in keys]
+        row = [number(case.measures.get(key, math.nan), MEASURES[key].decimals) if key else "" for key in keys]
         known = not math.isnan(case.measures["reference_lesions"])
-        for place, outcome in ((1, Outcome.FOUND), (2, Outcome.MISSED)):
+        for place, outcome in ((2, Outcome.FOUND), (3, Outcome.MISSED)):
             row[place] = str(len(case.of(outcome))) if known else "n/a"
         rows.append([case.name, *row])
     return "<h2>Cases</h2>\n" + table(columns, rows)
@@ -135,7 +132,7 @@ def cases(cohort: Cohort) -> str:
 def lesions(cohort: Cohort) -> str:
     """The detection table."""
     columns = ["Case", "No.", "Outcome", "Label", "Volume mm³", "Diameter mm", "R mm", "A mm", "S mm"]
-    columns += ["Highest confidence", "Overlap (Dice)"]
+    columns += ["Highest confidence", "Overlap (Dice)", "Remarks"]
     rows = [
         [
             name,
@@ -147,13 +144,14 @@ def lesions(cohort: Cohort) -> str:
             *(number(position, 1) for position in lesion.centroid_ras),
             number(lesion.confidence_max),
             number(lesion.overlap),
+            _relation(lesion),
         ]
         for name, lesion in cohort.lesions
     ]
     if not rows:
         return ""
     left_out = f"<p>The first {_LESION_ROWS} of {len(rows)}.</p>\n" if len(rows) > _LESION_ROWS else ""
-    return f"<h2>All lesions</h2>\n{left_out}" + table(columns, rows[:_LESION_ROWS], left=("Outcome",))
+    return f"<h2>All lesions</h2>\n{left_out}" + table(columns, rows[:_LESION_ROWS], left=("Outcome", "Remarks"))
 
 
 def gallery(title: str, pictures: Sequence[tuple[str, Lesion, bytes]], note: str) -> str:
@@ -168,13 +166,15 @@ def gallery(title: str, pictures: Sequence[tuple[str, Lesion, bytes]], note: str
     )
 
 
-def legend() -> str:
+def legend(with_images: bool = True) -> str:
     """How to read the pictures."""
+    bare = "" if with_images else "<p>There were no images to show: only the outlines.</p>\n"
     return (
         "<h2>Pictures</h2>\n<p>Axial, coronal and sagittal plane through each lesion, 48 mm wide or as wide as the "
         "lesion needs. The patient's right is on the left; up is anterior (axial) or superior; anterior is on the left "
         f'of the sagittal plane.</p>\n<p><span class="key" style="color:{REFERENCE_COLOUR}"></span>reference'
         f'<span class="key" style="color:{PREDICTION_COLOUR}"></span>prediction</p>'
+        f"{bare}"
     )
 
 
@@ -236,6 +236,13 @@ def _figure(name: str, lesion: Lesion, picture: bytes) -> str:
         f'<figure><img alt="{described}" src="data:image/png;base64,{source}">'
         f"<figcaption><b>{escape(name)}, lesion {lesion.number}</b><br>{' · '.join(facts)}</figcaption></figure>"
     )
+
+
+def _relation(lesion: Lesion) -> str:
+    """What is remarkable about how lesion and components lie on each other."""
+    merged = f"merged with {', '.join(map(str, lesion.merged_with))}" if lesion.merged_with else ""
+    split = f"split into {lesion.parts}" if lesion.parts > 1 else ""
+    return "; ".join(part for part in (merged, split, "at the border" if lesion.at_border else "") if part)
 
 
 def _bar(share: float) -> str:

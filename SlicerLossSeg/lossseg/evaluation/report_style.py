@@ -28,7 +28,11 @@ thead th { color: var(--soft); font-weight: 600; border-bottom: 2px solid var(--
 .key { display: inline-block; width: 1.6rem; height: 0; border-top: .25rem solid; vertical-align: middle;
   margin: 0 .3rem 0 .6rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .lesions { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 29rem), 1fr)); gap: 1.25rem; }
-.curve { width: 100%; max-width: 38rem; }
+.curve { display: block; width: 100%; max-width: 34rem; margin: .5rem 0 1rem; break-inside: avoid; }
+.wide-curve { max-width: 46rem; }
+.best { font-weight: 700; }
+.level::after { content: " ≈"; color: var(--soft); }
+.best::after { content: " ★"; color: #b8860b; }
 figure { margin: 0; break-inside: avoid; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { font-size: .88rem; margin-top: .3rem; }

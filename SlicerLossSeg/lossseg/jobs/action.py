@@ -22,6 +22,7 @@ class Action:
 
     `params` is a frozen dataclass whose fields are made by `argument` and `option`; `run(params, reporter)` returns the
     summary that the `finished` event carries. `device(params)` names the device that was asked for, where one is used.
+    `failed(summary)` says whether a part of the work failed: the job ends with `finished` and exit code 1 then.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Action:
     examples: tuple[str, ...]
     details: str = ""
     device: Callable[[Any], str] | None = None
+    failed: Callable[[Summary], bool] = lambda summary: False
 
 
 def argument(help: str, *, default: Any = dataclasses.MISSING, name: str = "") -> Any:

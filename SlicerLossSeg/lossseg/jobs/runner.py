@@ -29,18 +29,22 @@ class Log(Enum):
 def run_job(job: Job, listener: Listener, cancellation: Cancellation, log: Log = Log.UNEXPECTED) -> int:
     """Do `job` and tell `listener`: `started`, what the work reports, then `finished` or `error`.
 
-    Returns the exit code: 0, 2 for bad input, 130 for cancelled, else 1.
+    Returns the exit code: 0, 2 for bad input, 130 for cancelled, else 1; also 1 when it finished but a part failed.
     """
+    part_failed = False
 
     def work() -> None:
+        nonlocal part_failed
         asked = job.action.device(job.params) if job.action.device else None
         choice = NOT_USED if asked is None else choose(asked)
         listener(Started(job.action.kind, __version__, choice.device, choice.reason))
         reporter = EventReporter(listener, cancellation.requested)
         reporter.check()
-        listener(Finished(jsonable(job.action.run(job.params, reporter))))
+        summary = jsonable(job.action.run(job.params, reporter))
+        part_failed = job.action.failed(summary)
+        listener(Finished(summary))
 
-    return guarded(work, listener, cancellation, log)
+    return guarded(work, listener, cancellation, log) or int(part_failed)
 
 
 def guarded(work: Callable[[], None], listener: Listener, cancellation: Cancellation, log: Log = Log.UNEXPECTED) -> int:

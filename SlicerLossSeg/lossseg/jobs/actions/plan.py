@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +45,8 @@ class PlanParams:
 
 def run(params: PlanParams, reporter: Reporter) -> Summary:
     from lossseg.dataset import open_dataset
-    from lossseg.preprocessing import PlanSettings, plan_dataset
+    from lossseg.losses.advisor import advise
+    from lossseg.preprocessing import PlanSettings, imbalance, plan_dataset
 
     if params.out is not None and params.out.exists():
         raise InputError(f"{params.out} already exists.", "Choose another name for the plan; none is overwritten.")
@@ -74,6 +75,7 @@ def run(params: PlanParams, reporter: Reporter) -> Summary:
         "lesions": _sizes(facts.lesions_mm3),
         "foreground": facts.foreground,
         "plan": plan.to_json(),
+        "losses": [asdict(suggestion) for suggestion in advise(imbalance(facts, plan))],
     }
 
 
