@@ -8,7 +8,7 @@
 #   make smoke                  phantom, plan, train, predict and evaluate through the command line, in a minute or two
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint smoke format file-list clean
+.PHONY: help demo test bench lint smoke format file-list losses-page clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -47,6 +47,10 @@ bench: $(READY)
 
 smoke: $(READY)
 	@Testing/smoke.sh $(BIN)
+
+# docs/losses.md comes from the catalogue of losses.
+losses-page: $(READY)
+	@$(BIN)/python Testing/losses_page.py
 
 # CMake installs the files that it lists; this writes the list anew from the tree.
 file-list: $(READY)

@@ -22,12 +22,13 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--every", type=int, default=5, help="every so many patients one is for validation")
     parser.add_argument("--offset", type=int, default=4, help="the first of them, counted from 0")
+    parser.add_argument("--seed", type=int, default=0, help="another seed holds out another third")
     args = parser.parse_args()
 
     names = sorted(case.name for case in open_dataset(args.dataset).cases if case.label is not None)
     patients = sorted({patient_of(name) for name in names})
     shuffled = list(patients)
-    random.Random(0).shuffle(shuffled)
+    random.Random(args.seed).shuffle(shuffled)
     unseen = set(shuffled[: round(len(shuffled) / 3)])
     test = [name for name in names if patient_of(name) in unseen]
     rest = [name for name in names if patient_of(name) not in unseen]

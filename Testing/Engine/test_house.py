@@ -40,8 +40,8 @@ WITHOUT_TORCH = ("images", "dataset", "phantoms", "components", "evaluation", "p
 LIGHT = ("lossseg.cli.app", "lossseg.jobs.serve", "lossseg.losses", *(f"lossseg.{room}" for room in WITHOUT_TORCH))
 
 
-def _file_list():
-    specification = importlib.util.spec_from_file_location("file_list", ROOT / "Testing" / "file_list.py")
+def _script(name: str):
+    specification = importlib.util.spec_from_file_location(name, ROOT / "Testing" / f"{name}.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
@@ -128,7 +128,7 @@ def test_files_stay_small():
 
 
 def test_cmake_lists_what_is_in_the_tree():
-    files = _file_list()
+    files = _script("file_list")
     assert files.in_cmake() == files.in_tree(), "run: make file-list"
 
 
@@ -155,7 +155,7 @@ def test_cmake_installs_the_list(tmp_path):
         assert answer.returncode == 0, answer.stderr
     for folder in (prefix / "modules", build / "modules"):
         copied = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        assert copied == _file_list().in_tree()
+        assert copied == _script("file_list").in_tree()
 
 
 def test_version_is_said_once():
@@ -187,3 +187,8 @@ def test_the_source_is_there_for_every_make_target():
     scripts = set(re.findall(r"Testing/[\w/]+\.(?:py|sh)", makefile))
     assert scripts
     assert not [name for name in scripts if not (ROOT / name).exists()]
+
+
+def test_the_page_of_losses_is_made_from_the_catalogue() -> None:
+    made = _script("losses_page")
+    assert made.PAGE.read_text(encoding="utf-8") == made.page(), "Run `make losses-page`."

@@ -93,21 +93,6 @@ def test_a_loss_can_be_copied() -> None:
     assert twin(logits, target).item() == loss(logits, target).item()
 
 
-def test_what_terms_share_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = {"sigmoid": 0, "softplus": 0}
-    for room, name in ((torch, "sigmoid"), (torch.nn.functional, "softplus")):
-        original = getattr(room, name)
-
-        def counted(*given: object, name: str = name, original: object = original, **named: object) -> Tensor:
-            calls[name] += 1
-            return original(*given, **named)  # type: ignore[operator]
-
-        monkeypatch.setattr(room, name, counted)
-    logits, target = data()
-    build("dice + ce + topk + iw(dice) + iw(bce) + tversky + dice(squared=True)")(logits, target)
-    assert calls == {"sigmoid": 1, "softplus": 1}
-
-
 LOGITS, TARGET = torch.zeros(2, 2, 4, 4, 4), torch.zeros(2, 1, 4, 4, 4, dtype=torch.uint8)
 
 

@@ -52,7 +52,7 @@ def test_one_output_is_the_loss_itself() -> None:
 def test_weights_of_lesions_keep_their_sum() -> None:
     target = labels()
     made = [make_maps(["inverse_weights"], sample[0].numpy())["inverse_weights"] for sample in target]
-    weights = torch.stack([torch.from_numpy(sample)[None] for sample in made])
+    weights = torch.stack([torch.from_numpy(sample) for sample in made])
     coarse = coarsen_map("inverse_weights", weights, (8, 8, 8))
     torch.testing.assert_close(coarse.sum((1, 2, 3, 4)), torch.full((2,), 512.0))
     ratio = coarse / nearest(weights, (8, 8, 8))

@@ -125,3 +125,45 @@ def test_lesions_of_unequal_size_pull_equally(loss: str) -> None:
 def test_weights_are_made_of_each_patch() -> None:
     _, target, weights = case()
     np.testing.assert_allclose(weights.sum((1, 2, 3, 4)), target[0].numel(), rtol=1e-6)
+
+
+def test_weights_of_the_volume_are_another_map() -> None:
+    logits, target, weights = case()
+    loss = build("iw(dice, volume=True)")
+    assert loss.required_maps == {"inverse_weights_volume"}
+    volume = 3 * weights.flip(-1)
+    expected = printed_dice(torch.sigmoid(logits), target.double(), volume, False).item()
+    value = loss(logits, target, {"inverse_weights_volume": volume, "inverse_weights": weights})
+    assert value.item() == pytest.approx(expected, abs=1e-12)
+
+
+def test_weights_cut_from_a_volume_do_not_sum_to_the_voxels_of_the_patch() -> None:
+    """The patch holds all lesions of a volume twice its size: two thirds of the weights and a part of the other."""
+    _, target, _ = case()
+    volume = np.concatenate([target[0, 0].numpy(), np.zeros_like(target[0, 0].numpy())], -1)
+    cut = inverse_weights(volume)[..., : target.shape[-1]]
+    patch = inverse_weights(target[0, 0].numpy())
+    assert patch.sum() == pytest.approx(patch.size, rel=1e-6)
+    background = (patch.size - 104) / (volume.size - 104)
+    assert cut.sum() == pytest.approx(volume.size * (2 + background) / 3, rel=1e-6)
+
+
+@pytest.mark.parametrize("expression", ["iw(bce, clip=True)", "iw(bce, volume=True, clip=True)"])
+@pytest.mark.parametrize("dense", [False, True])
+def test_clipping_of_the_published_code(expression: str, dense: bool) -> None:
+    logits, target, weights = case()
+    if dense:
+        target[..., 6:] = 1
+    weights[0, 0, 0, 0, 0] = 3e5
+    clipped = weights.clamp(1, 2e5)
+    expected = torch.nn.functional.binary_cross_entropy_with_logits(logits, target.double(), weight=clipped).item()
+    maps = dict.fromkeys(("inverse_weights", "inverse_weights_volume"), weights)
+    assert build(expression)(logits, target, maps).item() == pytest.approx(expected, rel=1e-9)
+    assert build("iw(bce)")(logits, target, maps).item() != pytest.approx(expected, rel=0.01)
+
+
+def test_clipped_weights_do_not_sum_to_the_voxels() -> None:
+    """Two lesions: the background goes from 1/3 to 1, so that the sum is 5/3 of the voxels."""
+    _, _, weights = case()
+    assert weights[0].clamp(1, 2e5).mean().item() == pytest.approx(5 / 3, rel=0.1)
+    assert weights[0].mean().item() == pytest.approx(1, rel=1e-6)

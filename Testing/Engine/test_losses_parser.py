@@ -33,6 +33,8 @@ from lossseg.weights import MAPS
         ("dice_ce", "dice + ce"),
         ("0.5*dice_topk", "0.5*dice + 0.5*topk(k=0.1)"),
         ("1e-7*dice", "1e-07*dice"),
+        ("tversky(beta=learn, alpha = learn)", "tversky(alpha=learn, beta=learn)"),
+        ("softadapt(dice, ce+bce, every=10, variant=plain)", "softadapt(dice, ce + bce, variant=plain, every=10)"),
     ],
 )
 def test_normal_form(written: str, normal: str) -> None:
@@ -42,10 +44,14 @@ def test_normal_form(written: str, normal: str) -> None:
     assert build(written).expression == normal
 
 
-def _numbers(parameter: Parameter) -> st.SearchStrategy[float | bool]:
+def _values(parameter: Parameter) -> st.SearchStrategy[float | bool | str]:
     if parameter.kind is Kind.FLAG:
         return st.booleans()
+    if parameter.kind is Kind.CHOICE:
+        return st.sampled_from(parameter.choices)
     low, high = max(parameter.low, -1e9), min(parameter.high, 1e9)
+    if parameter.whole:
+        return st.integers(int(low), int(high)).map(float)
     return st.floats(low, high, exclude_min=parameter.low_open, exclude_max=parameter.high_open)
 
 
@@ -55,7 +61,7 @@ def trees(draw: st.DrawFn) -> Sum:
     parts = []
     for _ in range(draw(st.integers(1, 3))):
         entry = CATALOGUE[draw(st.sampled_from(names))]
-        given_ = tuple((p.name, draw(_numbers(p))) for p in entry.parameters if draw(st.booleans()))
+        given_ = tuple((p.name, draw(_values(p))) for p in entry.parameters if draw(st.booleans()))
         inside = tuple(draw(voxel_sums()) for _ in range(entry.inside[0]))
         factor = draw(st.floats(1e-6, 1e6))
         parts.append(Part(factor, Term(entry.name, given_, inside)))
@@ -87,11 +93,11 @@ def test_any_text_gives_a_tree_or_an_input_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("expression", "sentence"),
     [
-        ("dics + ce", "There is no loss 'dics' (in 'dics + ce'). Did you mean 'dice'? Known: bce, ce, dice"),
+        ("dics + ce", "There is no loss 'dics' (in 'dics + ce'). Did you mean 'dice'? `lossseg losses` lists all."),
         ("Dice", "There is no loss 'Dice' (in 'Dice'). Did you mean 'dice'?"),
         ("tverski", "Did you mean 'tversky'?"),
         ("topk(q=0.1)", "topk has no parameter 'q'. Known: k."),
-        ("dice(square=True)", "dice has no parameter 'square'. Did you mean 'squared'? Known: batch, squared."),
+        ("dice(square=True)", "dice has no parameter 'square'. Did you mean 'squared'? Known: batch, smooth, squared."),
         ("ce(k=1)", "ce has no parameter 'k'. ce takes no parameters."),
         ("topk(k=2)", "topk: k=2 is not allowed. k is a finite number above 0 and at most 1."),
         ("topk(k=0)", "topk: k=0 is not allowed."),
@@ -99,19 +105,26 @@ def test_any_text_gives_a_tree_or_an_input_error(text: str) -> None:
         ("topk(k=1e999)", "topk: k=inf is not allowed."),
         (
             "tversky(alpha=-0.1)",
-            "tversky: alpha=-0.1 is not allowed. alpha is a finite number at least 0 and at most 1.",
+            "tversky: alpha=-0.1 is not allowed. alpha is a finite number at least 0 and at most 1, or learn.",
         ),
-        ("tversky(alpha=learn)", "tversky: alpha=learn is not allowed."),
+        ("topk(k=learn)", "topk: k=learn is not allowed. k is a finite number above 0 and at most 1."),
+        ("tversky(alpha=lern)", "tversky: alpha=lern is not allowed. Did you mean 'learn'? alpha is"),
+        ("softadapt(ce, dice, variant=plane)", "Did you mean 'plain'? variant is one of plain, weighted, normalized."),
+        ("softadapt(ce, dice, history=2.5)", "history=2.5 is not allowed. history is a whole number at least 2 and"),
+        ("cov(ce)", "cov takes at least 2 losses in its parentheses, not 1"),
         ("dice(squared=1)", "dice: squared=1 is not allowed. squared is True or False."),
         ("dice(squared='yes')", "dice: squared='yes' is not allowed."),
         ("topk(k=0.1, k=0.2)", "topk: parameter 'k' is given twice."),
         ("topk(0.1)", "topk: the value 0.1 has no name. Give a parameter by its name, as topk(k=...)."),
         ("ce(0.1)", "ce: the value 0.1 has no name. Write ce."),
         ("dice(ce)", "dice takes no loss in its parentheses, not 1"),
-        ("iw()", "iw takes 1 loss(es) in its parentheses, not 0 (in 'iw()'). Write iw(loss)."),
+        (
+            "iw()",
+            "iw takes 1 loss(es) in its parentheses, not 0 (in 'iw()'). Write iw(loss, volume=False, clip=False).",
+        ),
         ("iw", "iw takes 1 loss(es)"),
         ("iw(dice, ce)", "iw takes 1 loss(es) in its parentheses, not 2"),
-        ("iw(topk)", "iw cannot be put around topk, whose voxels take no weights. It works around bce, ce, dice"),
+        ("iw(topk)", "iw cannot be put around topk, whose voxels take no weights. It works around asl, bce, ce, dice"),
         ("iw(dice_topk)", "iw cannot be put around topk"),
         ("iw(iw(dice))", "iw cannot be put around iw"),
         ("dice_ce(squared=True)", "dice_ce takes nothing in parentheses. It stands for dice + ce."),
@@ -175,13 +188,15 @@ def test_entries_are_whole(entry: Entry) -> None:
     assert entry.maps <= set(MAPS)
     for parameter in entry.parameters:
         assert parameter.help and parameter.check(entry.name, parameter.default) == parameter.default
-    written = f"{entry.name}(ce)" if entry.inside[0] else entry.name
+    inside = ", ".join(["ce"] * entry.inside[0])
+    written = f"{entry.name}({inside})" if inside else entry.name
     assert build(written).expression == (entry.stands_for or written)
     assert build(written).required_maps == entry.maps
 
 
 def test_signatures_read_as_they_are_written() -> None:
-    assert CATALOGUE["dice"].signature == "dice(squared=False, batch=False)"
-    assert CATALOGUE["focal"].signature == "focal(gamma=2, alpha=0.75)"
-    assert CATALOGUE["iw"].signature == "iw(loss)"
+    assert CATALOGUE["dice"].signature == "dice(squared=False, batch=False, smooth=1e-05)"
+    assert CATALOGUE["focal"].signature == "focal(gamma=2, alpha=0.75, lr=0.0001)"
+    assert CATALOGUE["cov"].signature == "cov(loss, loss, ...)"
+    assert CATALOGUE["iw"].signature == "iw(loss, volume=False, clip=False)"
     assert CATALOGUE["ce"].signature == "ce"

@@ -5,6 +5,7 @@ Nothing here needs torch, so a program that only shows or checks expressions doe
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +14,10 @@ from typing import TypeAlias
 
 from lossseg.errors import InputError
 
-Value: TypeAlias = float | bool
+Value: TypeAlias = float | bool | str
+
+# Written for the value of a number that training finds by itself.
+LEARN = "learn"
 
 
 class Family(StrEnum):
@@ -22,6 +26,7 @@ class Family(StrEnum):
     DISTRIBUTION = "distribution"
     REGION = "region"
     BOUNDARY = "boundary"
+    TOPOLOGY = "topology"
     COMPOUND = "compound"
     INSTANCE = "instance"
     ADAPTIVE = "adaptive"
@@ -33,13 +38,15 @@ class Kind(StrEnum):
 
     NUMBER = "number"
     FLAG = "flag"
+    CHOICE = "choice"
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One named parameter. A bool as `default` makes it a flag, otherwise it is a number from `low` to `high`.
+    """One named parameter: a flag if `default` is a bool, one of `choices`, or a number from `low` to `high`.
 
-    `low_open` and `high_open` take the end itself out of the range.
+    `low_open` and `high_open` take the end itself out of the range; a `whole` number has no fraction; a `learnable` one
+    may also be `learn`.
     """
 
     name: str
@@ -49,9 +56,14 @@ class Parameter:
     high: float = math.inf
     low_open: bool = False
     high_open: bool = False
+    learnable: bool = False
+    whole: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def kind(self) -> Kind:
+        if self.choices:
+            return Kind.CHOICE
         return Kind.FLAG if isinstance(self.default, bool) else Kind.NUMBER
 
     @property
@@ -59,12 +71,15 @@ class Parameter:
         """The allowed values in words."""
         if self.kind is Kind.FLAG:
             return "True or False"
+        if self.kind is Kind.CHOICE:
+            return "one of " + ", ".join(self.choices)
         ends = []
         if self.low > -math.inf:
             ends.append(f"{'above' if self.low_open else 'at least'} {self.low:g}")
         if self.high < math.inf:
             ends.append(f"{'below' if self.high_open else 'at most'} {self.high:g}")
-        return "a finite number " + " and ".join(ends) if ends else "a finite number"
+        number = " ".join(["a whole number" if self.whole else "a finite number", " and ".join(ends)]).rstrip()
+        return f"{number}, or {LEARN}" if self.learnable else number
 
     def check(self, term: str, value: object) -> Value:
         """`value` as it is stored.
@@ -75,15 +90,29 @@ class Parameter:
         if self.kind is Kind.FLAG:
             if isinstance(value, bool):
                 return value
-        elif isinstance(value, int | float) and not isinstance(value, bool) and self._holds(value):
+        elif isinstance(value, str) and (value in self.choices or (self.learnable and value == LEARN)):
+            return value
+        elif (
+            self.kind is Kind.NUMBER
+            and isinstance(value, int | float)
+            and not isinstance(value, bool)
+            and self._holds(value)
+        ):
             return float(value)
         shown = show(value) if isinstance(value, float) else value
-        raise InputError(f"{term}: {self.name}={shown} is not allowed.", f"{self.name} is {self.allowed}.")
+        raise InputError(
+            f"{term}: {self.name}={shown} is not allowed.", f"{self._suggest(value)}{self.name} is {self.allowed}."
+        )
+
+    def _suggest(self, value: object) -> str:
+        words = [*self.choices, LEARN] if self.learnable else self.choices
+        nearest = difflib.get_close_matches(str(value).lower(), words, n=1, cutoff=0.5)
+        return f"Did you mean '{nearest[0]}'? " if nearest else ""
 
     def _holds(self, value: float) -> bool:
         above = value > self.low if self.low_open else value >= self.low
         below = value < self.high if self.high_open else value <= self.high
-        return above and below and abs(value) < math.inf
+        return above and below and abs(value) < math.inf and (not self.whole or value == int(value))
 
 
 @dataclass(frozen=True)
@@ -126,7 +155,7 @@ class Entry:
     @property
     def signature(self) -> str:
         """The name with what may stand in its parentheses, as `dice(squared=False, batch=False)` or `iw(loss)`."""
-        within = ["loss"] if self.inside[0] else []
+        within = ["loss"] * self.inside[0]
         within += ["..."] if self.inside[1] is None else []
         within += [f"{parameter.name}={show(parameter.default)}" for parameter in self.parameters]
         return f"{self.name}({', '.join(within)})" if within else self.name
@@ -137,6 +166,8 @@ Catalogue: TypeAlias = Mapping[str, Entry]
 
 def show(value: Value) -> str:
     """A value as the expression language writes it: the shortest text that is read back as the same value."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool) or abs(value) >= 1e15 or value != int(value):
         return repr(value)
     return str(int(value))

@@ -12,7 +12,9 @@ from lossseg.errors import InputError
 INTEGERS = (torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 
-def check_inputs(loss: str, classes: int, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor]) -> None:
+def check_inputs(
+    loss: str, classes: int, logits: Tensor, target: Tensor, maps: Mapping[str, Tensor], ignore: int | None = None
+) -> None:
     """Raises InputError with a sentence that names the loss, what was given and what is allowed.
 
     Labels out of range are looked for on the CPU only: on a GPU each step would have to wait for the answer.
@@ -38,17 +40,21 @@ def check_inputs(loss: str, classes: int, logits: Tensor, target: Tensor, maps: 
             f"{loss}: the target has type {_name(target)}.", "It must be an integer type with class numbers."
         )
     for name, values in maps.items():
-        if values.shape != target.shape or not values.is_floating_point():
+        fits = values.ndim == target.ndim and values.shape[1] in (1, classes - 1)
+        if not fits or values[:, :1].shape != target.shape or not values.is_floating_point():
             raise InputError(
                 f"{loss}: the map '{name}' has shape {tuple(values.shape)} and type {_name(values)}.",
-                f"It must be floating-point of the target's shape {tuple(target.shape)}.",
+                f"It must be floating-point of the target's shape {tuple(target.shape)}, or with a channel for each "
+                "foreground class.",
             )
     if target.device.type == "cpu" and target.dtype is not torch.bool:
-        lowest, highest = (int(value) for value in torch.aminmax(target))
+        counted = target if ignore is None else target[target != ignore]
+        lowest, highest = (int(value) for value in torch.aminmax(counted)) if counted.numel() else (0, 0)
         if lowest < 0 or highest >= classes:
+            besides = "" if ignore is None else f", besides {ignore} for voxels to ignore"
             raise InputError(
                 f"{loss}: the target holds labels from {lowest} to {highest}.",
-                f"With {classes} classes they must lie between 0 and {classes - 1}.",
+                f"With {classes} classes they must lie between 0 and {classes - 1}{besides}.",
             )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ class DeepSupervision(nn.Module):
     Level i weighs 1 / 2^i; with more than one level the last, coarsest one weighs 0 and is not computed; the weights
     sum to 1. The target is brought to each resolution by the nearest voxel, in which a lesion smaller than the
     coarse voxels may vanish. Maps go the same way; the inverse weights are then scaled so that they sum to the number
-    of voxels of the level again.
+    of voxels of the level again. Adaptive terms learn from the finest level only and weigh the others alike.
 
     Args:
         loss: the loss at each level.
@@ -42,12 +43,14 @@ class DeepSupervision(nn.Module):
                 f"Deep supervision got {len(outputs)} outputs for {self.levels} levels.",
                 "Build it with the number of outputs of the network.",
             )
-        values = []
+        values: list[Tensor] = []
         for output, weight in zip(outputs, level_weights(len(outputs)), strict=True):
             if weight:
                 size = output.shape[2:]
                 coarse = {name: coarsen_map(name, fine, size) for name, fine in (maps or {}).items()}
-                values.append(weight * self.loss(output, nearest(target, size), coarse))
+                factors = [old / new for old, new in zip(target.shape[2:], size, strict=True)]
+                with self.loss.unobserved() if values else nullcontext(), self.loss.coarser(factors):
+                    values.append(weight * self.loss(output, nearest(target, size), coarse))
         return torch.stack(values).sum()
 
 
@@ -80,7 +83,7 @@ def nearest(values: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def coarsen_map(name: str, values: Tensor, size: Sequence[int]) -> Tensor:
-    """A loader's map (B, 1, *S) at a coarser `size`; one whose sum is the number of voxels keeps to that."""
+    """A loader's map (B, channels, *S) at a coarser `size`; one whose sum is the number of voxels keeps to that."""
     if tuple(values.shape[2:]) == tuple(size):
         return values
     coarse = nearest(values, size)

@@ -7,10 +7,31 @@ from torch import Tensor
 from lossseg.errors import InputError
 
 # Importing the rooms of terms registers their classes.
-from lossseg.losses import distribution, inverse, region  # noqa: F401
-from lossseg.losses.batch import Batch, Reduction
+from lossseg.losses import (  # noqa: F401
+    adaptive,
+    asymmetric,
+    boundary,
+    distribution,
+    explog,
+    focal,
+    focal_tversky,
+    gdice,
+    hausdorff,
+    instance,
+    inverse,
+    lovasz,
+    region,
+    topk,
+    topology,
+    tversky,
+    tvmf,
+    unified_focal,
+    weighted_ce,
+)
+from lossseg.losses.batch import Batch
 from lossseg.losses.catalogue import Catalogue
 from lossseg.losses.loss import Loss, make_term
+from lossseg.losses.reduction import Reduction
 from lossseg.losses.tree import Sum, Term
 
 
@@ -52,5 +73,5 @@ def _assemble_term(term: Term, catalogue: Catalogue, classes: int) -> Loss:
     inside = tuple(assemble(inner, catalogue, classes) for inner in term.inside)
     entry = catalogue[term.name]
     made = make_term(term.name, inside, classes, entry.defaults | dict(term.parameters))
-    made.expression, made.own_maps = str(term), entry.maps
+    made.expression, made.entry_maps = str(term), entry.maps
     return made

@@ -102,7 +102,10 @@ class _Reader:
     def _entry(self, name: str) -> Entry:
         if name in self._catalogue:
             return self._catalogue[name]
-        raise InputError(f"There is no loss '{name}' (in '{self._text}').", _suggest(name, self._catalogue))
+        raise InputError(
+            f"There is no loss '{name}' (in '{self._text}').",
+            _suggest(name, self._catalogue, "`lossseg losses` lists all."),
+        )
 
     def _parameters(self, entry: Entry, keywords: list[ast.keyword]) -> tuple[tuple[str, Value], ...]:
         given: dict[str, Value] = {}
@@ -116,7 +119,7 @@ class _Reader:
                 raise InputError(f"{entry.name} has no parameter '{keyword.arg}'.", hint)
             if keyword.arg in given:
                 raise InputError(f"{entry.name}: parameter '{keyword.arg}' is given twice.", "Give it once.")
-            value = self._value(keyword.value)
+            value = keyword.value.id if isinstance(keyword.value, ast.Name) else self._value(keyword.value)
             given[keyword.arg] = parameter.check(entry.name, self._piece(keyword.value) if value is None else value)
         return tuple(
             (parameter.name, given[parameter.name]) for parameter in entry.parameters if parameter.name in given
@@ -169,7 +172,7 @@ class _Reader:
             return None if left is None or right is None else left * right
         return None
 
-    def _value(self, node: ast.expr) -> Value | None:
+    def _value(self, node: ast.expr) -> float | bool | None:
         """The number or flag that `node` is, with at most one sign. Else None."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             inner = node.operand
@@ -197,8 +200,8 @@ def _as_float(number: int | float) -> float:
         return math.inf
 
 
-def _suggest(name: str, known: Iterable[str]) -> str:
+def _suggest(name: str, known: Iterable[str], everything: str = "") -> str:
     names = sorted(known)
     nearest = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
     question = f"Did you mean '{nearest[0]}'? " if nearest else ""
-    return f"{question}Known: {', '.join(names)}."
+    return f"{question}{everything or 'Known: ' + ', '.join(names) + '.'}"

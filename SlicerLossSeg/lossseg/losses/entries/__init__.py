@@ -5,8 +5,8 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from lossseg.losses.catalogue import Catalogue
-from lossseg.losses.entries import distribution, instance, presets, region
+from lossseg.losses.entries import adaptive, boundary, distribution, instance, learnable, presets, region, topology
 
-CATALOGUE: Catalogue = MappingProxyType(
-    {entry.name: entry for group in (distribution, region, instance, presets) for entry in group.ENTRIES}
-)
+GROUPS = (distribution, region, learnable, boundary, instance, topology, adaptive, presets)
+
+CATALOGUE: Catalogue = MappingProxyType({entry.name: entry for group in GROUPS for entry in group.ENTRIES})
