@@ -98,6 +98,19 @@ def test_windows_hang_over_with_the_padding_of_each_channel() -> None:
     assert seen[0][0, 1, :, 0, 0].tolist() == [-7, 2, 2, -7]
 
 
+def test_a_window_that_hangs_over_by_one_voxel_is_padded_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What memory happens to hold must not matter.
+    monkeypatch.setattr(torch, "empty", lambda *size, **kinds: torch.full(*size, float("nan"), **kinds))
+    seen: list[torch.Tensor] = []
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        seen.append(x.clone())
+        return x[:, :1]
+
+    sliding_logits(torch.ones(1, 3, 4, 4), forward, place_windows((3, 4, 4), (4, 4, 4)), padding=(-5.0,))
+    assert seen[0][0, 0, :, 0, 0].tolist() == [1, 1, 1, -5]
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_only_windows_that_are_needed_run_and_their_voxels_are_exact(classes: int) -> None:
     shape = (40, 8, 8)

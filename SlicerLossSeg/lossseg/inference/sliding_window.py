@@ -128,7 +128,7 @@ def _cut(image: torch.Tensor, windows: Windows, corners: Sequence[Triple], fill:
     """The windows (n, C, *patch) at `corners`; what hangs over the image is `fill` (C,)."""
     cut = torch.empty((len(corners), image.shape[0], *windows.patch), dtype=torch.float32, device=image.device)
     for window, corner in zip(cut, corners, strict=True):
-        if any(start < 0 for start in corner):
+        if any(size < length for size, length in zip(windows.size, windows.patch, strict=True)):
             window[:] = fill[:, None, None, None]
         window[(..., *windows.covered(corner))] = image[(..., *windows.inside(corner))]
     return cut
