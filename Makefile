@@ -3,7 +3,7 @@
 #   make demo                   phantoms, cross-validation, ensemble, lesion table and report in at most 10 minutes
 #   make demo DATA=folder       the same with a dataset of your own (nnU-Net v2 raw layout)
 #   make test                   ruff, mypy and the tests
-#   make bench                  peak memory and time of an ensemble of five against one model, 512 x 512 x 140
+#   make bench                  losses, lesion evaluation and an ensemble's memory against their peers
 #   make lint                   ruff and mypy only
 #   make smoke                  phantom, plan, train, predict and evaluate through the command line, in a minute or two
 
@@ -43,6 +43,8 @@ format: $(READY)
 	@$(BIN)/ruff format --quiet .
 
 bench: $(READY)
+	-@$(BIN)/python Testing/Benchmarks/losses_speed.py
+	-@$(BIN)/python Testing/Benchmarks/evaluation_speed.py
 	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py --overlap 0
 
 smoke: $(READY)

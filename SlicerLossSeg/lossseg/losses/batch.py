@@ -124,6 +124,21 @@ class Batch:
         others = self.logits.scatter(1, labels, float("-inf"))
         return torch.logsumexp(others, 1) - own
 
+    def error_values(self) -> Tensor:
+        """The error margin of the true class of every voxel, (B * N,), in memory of its own and without gradient."""
+        if self.sparse is None:
+            return self.true_class_error.detach().reshape(-1).clone()
+        values = self.margins[0].detach().reshape(-1).clone()
+        values[self.sparse.foreground] *= -1
+        return values
+
+    def errors_at(self, places: Tensor) -> Tensor:
+        """The error margin of the true class at flat places of the batch, with its gradient."""
+        if self.sparse is None:
+            return self.true_class_error.reshape(-1)[places]
+        signs = 1 - 2 * self.labels.reshape(-1)[places].to(self.logits.dtype)
+        return self.margins[0].reshape(-1)[places] * signs
+
     @cached_property
     def cross_entropy(self) -> Tensor:
         """-log of the probability of the true class."""

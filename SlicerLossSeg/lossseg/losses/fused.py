@@ -43,6 +43,12 @@ class Request:
         else:
             sums[sample] += self.function.total(at)
 
+    def weights_of(self, block: slice, factors: Tensor) -> Tensor | None:
+        """The weights of a block's voxels, times the factors (rows,) of their regions if there are any."""
+        if self.regions is None:
+            return None if self.weights is None else self.weights[block]
+        return _weighted(self.regions.spread(block, factors), self.weights, block)
+
 
 class _FusedSums(torch.autograd.Function):
     @staticmethod
@@ -74,7 +80,7 @@ class _FusedSums(torch.autograd.Function):
         (margin,) = ctx.saved_tensors
         target, requests = ctx.target, ctx.requests
         flat = margin.reshape(-1)
-        result = torch.empty_like(flat)
+        result, nothing = torch.empty_like(flat), flat.new_zeros(())
         dense = [
             (wanted, factors, factors.tolist())
             for wanted, factors in zip(requests, gradients[: len(requests)], strict=True)
@@ -85,12 +91,12 @@ class _FusedSums(torch.autograd.Function):
             at = Errors(flat[block], apart, space)
             slot = result[block]
             for number, (wanted, factors, of_sample) in enumerate(dense):
-                slope = _weighted(wanted.function.slope(at), wanted.weights, block)
-                if wanted.regions is not None:
-                    slope, factor = slope * wanted.regions.spread(block, factors), 1.0
-                else:
-                    factor = of_sample[sample]
-                if number == 0:
+                slope, weights = wanted.function.slope(at), wanted.weights_of(block, factors)
+                factor = of_sample[sample] if wanted.regions is None else 1.0
+                before = nothing if number == 0 else slot
+                if weights is not None:
+                    torch.addcmul(before, slope, weights, value=factor, out=slot)
+                elif number == 0:
                     torch.mul(slope, factor, out=slot)
                 else:
                     slot.add_(slope, alpha=factor)

@@ -52,7 +52,7 @@ class Rows:
 
     def owners_of(self, target: SparseTarget) -> Tensor:
         """The row of each foreground voxel of a sparse target, which the listed voxels are."""
-        return target.foreground // target.shape[1] if self.owner is None else self.owner
+        return target.sample if self.owner is None else self.owner
 
     def voxels(self, target: SparseTarget) -> Tensor:
         """(R,) numbers of the voxels of a sparse target that count."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from lossseg import components
+
 # A block of float32 voxels and the quantities at them fit into the cache of a core.
-BLOCK = 1 << 18
+BLOCK = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,11 @@ class SparseTarget:
         apart = foreground if valid is None else _places(truth | ~valid)
         return SparseTarget((len(truth), truth[0].numel()), foreground, apart)
 
+    @cached_property
+    def sample(self) -> Tensor:
+        """The sample of each foreground voxel."""
+        return self.foreground // self.shape[1]
+
     def blocks(self) -> Iterator[tuple[int, slice, Tensor]]:
         """Sample, flat slice, and the places within it that are not plain background."""
         samples, voxels = self.shape
@@ -43,7 +51,7 @@ class SparseTarget:
 
 
 def _places(mask: Tensor) -> Tensor:
-    return torch.from_numpy(np.flatnonzero(mask.numpy()))
+    return torch.from_numpy(components.foreground(mask.numpy()))
 
 
 def _as_mask(labels: Tensor) -> Tensor:
