@@ -1,8 +1,8 @@
 """Sums over the voxels of a sparse target, and their gradient, in two passes over the logits and without copies.
 
 Where foreground is rare nearly all voxels are background: one pass treats every voxel as such, block by block in the
-processor's cache, and the few foreground voxels are gathered and done by themselves. The backward pass computes the
-probabilities again, which costs less than to store and read them. So the extra memory is the gradient alone.
+processor's cache, and the few foreground voxels are gathered and done by themselves. The backward pass turns the error
+probabilities of the forward pass into the gradient where they are, so the extra memory is the gradient alone.
 """
 
 from __future__ import annotations
@@ -62,10 +62,14 @@ class _FusedSums(torch.autograd.Function):
         ]
         dense = [(number, wanted) for number, wanted in enumerate(requests) if wanted.function not in FOREGROUND_ONLY]
         space = Workspace(flat, BLOCK)
+        errors = torch.empty_like(flat)
         for sample, block, apart in target.blocks():
-            at = Errors(flat[block], apart, space)
+            at = Errors(flat[block], apart, space, errors[block])
+            # Written now for the backward pass, also where no function asks for it.
+            assert len(at.error)
             for number, wanted in dense:
                 wanted.add(at, sample, block, background[number])
+        ctx.errors = errors
         at = Errors(-flat[target.foreground])
         foreground = []
         for wanted in requests:
@@ -80,7 +84,9 @@ class _FusedSums(torch.autograd.Function):
         (margin,) = ctx.saved_tensors
         target, requests = ctx.target, ctx.requests
         flat = margin.reshape(-1)
-        result, nothing = torch.empty_like(flat), flat.new_zeros(())
+        # The gradient takes the place of the errors. A second backward pass has to compute them again.
+        errors, ctx.errors = ctx.errors, None
+        known, result = errors is not None, torch.empty_like(flat) if errors is None else errors
         dense = [
             (wanted, factors, factors.tolist())
             for wanted, factors in zip(requests, gradients[: len(requests)], strict=True)
@@ -88,18 +94,20 @@ class _FusedSums(torch.autograd.Function):
         ]
         space = Workspace(flat, BLOCK)
         for sample, block, apart in target.blocks():
-            at = Errors(flat[block], apart, space)
             slot = result[block]
-            for number, (wanted, factors, of_sample) in enumerate(dense):
+            at = Errors(flat[block], apart, space, slot, known=known)
+            total = space.take("gradient", len(slot))
+            for number, (wanted, factors, of_sample) in enumerate(dense, start=1):
                 slope, weights = wanted.function.slope(at), wanted.weights_of(block, factors)
                 factor = of_sample[sample] if wanted.regions is None else 1.0
-                before = nothing if number == 0 else slot
+                # The errors are needed up to the last function.
+                out = slot if number == len(dense) else total
                 if weights is not None:
-                    torch.addcmul(before, slope, weights, value=factor, out=slot)
-                elif number == 0:
-                    torch.mul(slope, factor, out=slot)
+                    slope = torch.mul(slope, weights, out=space.take("weighted", len(slot)))
+                if number == 1:
+                    torch.mul(slope, factor, out=out)
                 else:
-                    slot.add_(slope, alpha=factor)
+                    torch.add(total, slope, alpha=factor, out=out)
             if not dense:
                 slot.zero_()
         at = Errors(-flat[target.foreground])

@@ -39,10 +39,21 @@ class Errors:
         margin: the error margins.
         left_out: flat places whose error and cross-entropy are taken as 0.
         space: where the quantities are kept; they hold until the next block takes the same space. None: in new memory.
+        error: where the error is written to, or is already if `known`.
     """
 
-    def __init__(self, margin: Tensor, left_out: Tensor | None = None, space: Workspace | None = None) -> None:
-        self._margin, self._left_out, self._space = margin, left_out, space
+    def __init__(
+        self,
+        margin: Tensor,
+        left_out: Tensor | None = None,
+        space: Workspace | None = None,
+        error: Tensor | None = None,
+        *,
+        known: bool = False,
+    ) -> None:
+        self._margin, self._left_out, self._space, self._error = margin, left_out, space, error
+        if known:
+            self.__dict__["error"] = error
 
     def room(self, name: str) -> Tensor | None:
         """Where to write a quantity of that name, to be given as `out`."""
@@ -51,7 +62,9 @@ class Errors:
     @cached_property
     def error(self) -> Tensor:
         """Probability of the wrong class, 0 to 1."""
-        return self._without(torch.sigmoid(self._margin, out=self.room("error")))
+        return self._without(
+            torch.sigmoid(self._margin, out=self.room("error") if self._error is None else self._error)
+        )
 
     @cached_property
     def truth(self) -> Tensor:
@@ -70,17 +83,23 @@ class Errors:
         1 - a with a = min(q, 1 - q) is at least 1/2, so a product of four of them is at least 1/16, and 1 minus it is
         made of sums and products of the a alone: a + b - a b is exact for the small ones that nearly all of them are.
         """
-        complement, whole = self._lesser, self._margin.numel() // 4 * 4
-        total = self._surplus.sum() - torch.log1p(-complement[whole:]).sum()
-        complement = complement[:whole]
-        for _ in range(2):
-            one, other = complement.chunk(2)
-            complement = torch.add(one, other).addcmul_(one, other, value=-1)
-        return total - complement.neg_().log1p_().sum()
+        least, whole = self._lesser, self._margin.numel() // 4 * 4
+        total = self._surplus.sum() - torch.log1p(-least[whole:]).sum()
+        least, space = least[:whole], self.room("logarithm")
+        for half in (whole // 2, whole // 4):
+            one, other = least.chunk(2)
+            out = None if space is None else space[half : 2 * half]
+            least = torch.add(one, other, out=out).addcmul_(one, other, value=-1)
+        return total - least.neg_().log1p_().sum()
 
     @cached_property
     def _lesser(self) -> Tensor:
-        return torch.minimum(self.error, torch.sub(1, self.error, out=self.room("lesser")), out=self.room("lesser"))
+        return torch.minimum(self.error, self.complement, out=self.room("lesser"))
+
+    @cached_property
+    def complement(self) -> Tensor:
+        """1 - error, which has lost the small values of `truth`."""
+        return torch.sub(1, self.error, out=self.room("complement"))
 
     @cached_property
     def _surplus(self) -> Tensor:
@@ -151,7 +170,7 @@ class SquaredError(VoxelFunction):
         return torch.square(at.error, out=at.room("value"))
 
     def slope(self, at: Errors) -> Tensor:
-        return 2 * at.error.square() * (1 - at.error)
+        return torch.mul(at.error, at.complement, out=at.room("slope")).mul_(at.error).mul_(2)
 
 
 @dataclass(frozen=True)
@@ -205,8 +224,7 @@ class FocalError(VoxelFunction):
         return torch.mul(power, at.cross_entropy, out=at.room("value"))
 
     def slope(self, at: Errors) -> Tensor:
-        truth = torch.sub(1, at.error, out=at.room("slope"))
-        inner = torch.addcmul(at.error, truth, at.cross_entropy, value=self.gamma, out=at.room("slope"))
+        inner = torch.addcmul(at.error, at.complement, at.cross_entropy, value=self.gamma, out=at.room("slope"))
         return torch.mul(torch.pow(at.error, self.gamma, out=at.room("value")), inner, out=at.room("slope"))
 
 
