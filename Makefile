@@ -2,17 +2,19 @@
 #
 #   make demo                   phantoms, cross-validation, ensemble, lesion table and report in at most 10 minutes
 #   make demo DATA=folder       the same with a dataset of your own (nnU-Net v2 raw layout)
-#   make test                   ruff, mypy and the tests
+#   make test                   ruff, mypy, the tests of the engine and of the Slicer module
+#   make module-test            the tests of the Slicer module only, with Qt 6.7 and, where it is installed, Qt 5.15
 #   make bench                  losses, lesion evaluation and an ensemble's memory against their peers
 #   make lint                   ruff and mypy only
 #   make smoke                  phantom, plan, train, predict and evaluate through the command line, in a minute or two
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint smoke format file-list losses-page clean
+.PHONY: help demo test engine-test module-test bench lint smoke format file-list losses-page clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
 READY := .venv/.stamp
+MODULE_READY := .venv/.module-stamp
 DATA ?=
 OUT ?= demo/$(shell date +%Y%m%d-%H%M%S)
 MINUTES ?= 8
@@ -28,9 +30,19 @@ $(READY): pyproject.toml constraints.txt Testing/setup_environment.sh
 demo: $(READY)
 	@$(BIN)/lossseg demo --out "$(OUT)" --minutes $(MINUTES) $(if $(DATA),--data "$(DATA)")
 
+$(MODULE_READY): $(READY) constraints.txt Testing/setup_module_environment.sh
+	@Testing/setup_module_environment.sh
+
+test: lint engine-test module-test
+
 # One thread for each worker: tests run in $(JOBS) processes already.
-test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q $(PYTEST)
+engine-test: $(READY)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -q Testing/Engine $(PYTEST)
+
+# In a process of its own: the engine's tests import torch, which the module must not.
+module-test: $(MODULE_READY)
+	@Testing/module_tests.sh $(PYTEST)
+	@QT=5 Testing/module_tests.sh Testing/Module/harness Testing/Module/conformance Testing/Module/test_module_opening.py
 
 lint: $(READY)
 	@$(BIN)/ruff check --quiet .

@@ -1,0 +1,1 @@
+"""The application around a module: scene, logics, modules, views, settings."""
