@@ -9,7 +9,7 @@
 #   make smoke                  phantom, plan, train, predict and evaluate through the command line, in a minute or two
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test engine-test module-test bench lint smoke format file-list losses-page clean
+.PHONY: help demo test engine-test module-test bench lint smoke format file-list losses-page demo-ensemble clean
 .DELETE_ON_ERROR:
 
 BIN := .venv/bin
@@ -61,6 +61,10 @@ bench: $(READY)
 
 smoke: $(READY)
 	@Testing/smoke.sh $(BIN)
+
+# The ensemble that comes with the extension: three small networks trained on phantoms, some minutes.
+demo-ensemble: $(READY)
+	@Testing/demo_ensemble.sh $(BIN) SlicerLossSeg/Resources/DemoStudy
 
 # docs/losses.md comes from the catalogue of losses.
 losses-page: $(READY)

@@ -1,6 +1,6 @@
 """Pictures of the module at work: its panel beside the four views, one per tab.
 
-    .venv-slicer/bin/python Testing/Pictures/module_pictures.py IMAGE REFERENCE MODEL OUT_FOLDER
+    .venv/bin/python Testing/Pictures/module_pictures.py IMAGE REFERENCE MODEL OUT_FOLDER
 
 The panel is the real one, with its Designer files, on the tests' stand-ins for Slicer's application; the views are
 drawn by Slicer's own displayable managers. The engine runs in its own process. What the picture shows of a patient
