@@ -128,6 +128,17 @@ def test_samples_longer_than_a_block() -> None:
     torch.testing.assert_close(first, second, rtol=1e-10, atol=1e-15)
 
 
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_a_second_backward_pass_gives_the_same_gradient(expression: str) -> None:
+    logits, target = case()
+    leaf = logits.requires_grad_()
+    value = build(expression)(leaf, target)
+    (first,) = torch.autograd.grad(value, leaf, retain_graph=True)
+    (second,) = torch.autograd.grad(value, leaf)
+    assert first.abs().max() > 0
+    torch.testing.assert_close(second, first, rtol=1e-12, atol=0)
+
+
 def test_what_terms_share_is_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     passes = []
 

@@ -20,7 +20,7 @@ from lossseg.losses.fused import Request, fused_sums
 from lossseg.losses.reduction import COMPLEMENTS, Reduction, Split
 from lossseg.losses.rows import RegionRows, Rows, lesion_rows, region_rows, sample_rows
 from lossseg.losses.sparse import SparseTarget
-from lossseg.losses.voxel_functions import CROSS_ENTROPY, GivenErrors, VoxelFunction, apply
+from lossseg.losses.voxel_functions import GivenErrors, VoxelFunction, apply
 from lossseg.weights import make_maps
 
 Weights: TypeAlias = tuple[VoxelWeights, ...] | None
@@ -140,13 +140,6 @@ class Batch:
         return self.margins[0].reshape(-1)[places] * signs
 
     @cached_property
-    def cross_entropy(self) -> Tensor:
-        """-log of the probability of the true class."""
-        if self.classes == 2:
-            return apply(CROSS_ENTROPY, self.errors[0])
-        return functional.nll_loss(self._log_probabilities, self.labels.long(), reduction="none")
-
-    @cached_property
     def _log_probabilities(self) -> Tensor:
         return torch.log_softmax(self.logits, 1)
 
@@ -161,7 +154,8 @@ class Batch:
     def true_class(self, function: VoxelFunction) -> Tensor:
         """A voxel function of the error of the true class."""
         if self.classes > 2:
-            return function.value(GivenErrors(cross_entropy=self.cross_entropy))
+            cross_entropy = functional.nll_loss(self._log_probabilities, self.labels.long(), reduction="none")
+            return function.value(GivenErrors(cross_entropy=cross_entropy))
         return apply(function, self.errors[0])
 
     def only_valid(self, voxels: Tensor) -> Tensor:

@@ -64,9 +64,7 @@ class _FusedSums(torch.autograd.Function):
         space = Workspace(flat, BLOCK)
         errors = torch.empty_like(flat)
         for sample, block, apart in target.blocks():
-            at = Errors(flat[block], apart, space, errors[block])
-            # Written now for the backward pass, also where no function asks for it.
-            assert len(at.error)
+            at = Errors(flat[block], apart, space, _write_errors(flat[block], apart, errors[block]))
             for number, wanted in dense:
                 wanted.add(at, sample, block, background[number])
         ctx.errors = errors
@@ -95,7 +93,7 @@ class _FusedSums(torch.autograd.Function):
         space = Workspace(flat, BLOCK)
         for sample, block, apart in target.blocks():
             slot = result[block]
-            at = Errors(flat[block], apart, space, slot, known=known)
+            at = Errors(flat[block], apart, space, slot if known else _write_errors(flat[block], apart, slot))
             total = space.take("gradient", len(slot))
             for number, (wanted, factors, of_sample) in enumerate(dense, start=1):
                 slope, weights = wanted.function.slope(at), wanted.weights_of(block, factors)
@@ -118,6 +116,11 @@ class _FusedSums(torch.autograd.Function):
                 at_foreground.addcmul_(slope, gradient[wanted.owner], value=-1)
         result[target.foreground] = at_foreground
         return result.view_as(margin), None, None
+
+
+def _write_errors(margin: Tensor, apart: Tensor, out: Tensor) -> Tensor:
+    """Error of a block's voxels taken as background, 0 at those that are not, written where the gradient will be."""
+    return torch.sigmoid(margin, out=out).index_fill_(0, apart, 0)
 
 
 def _weighted(values: Tensor, weights: VoxelWeights | None, places: slice | Tensor) -> Tensor:

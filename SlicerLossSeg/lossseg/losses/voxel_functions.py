@@ -39,7 +39,7 @@ class Errors:
         margin: the error margins.
         left_out: flat places whose error and cross-entropy are taken as 0.
         space: where the quantities are kept; they hold until the next block takes the same space. None: in new memory.
-        error: where the error is written to, or is already if `known`.
+        error: the error where it is known already, 0 at the places that are left out.
     """
 
     def __init__(
@@ -48,11 +48,9 @@ class Errors:
         left_out: Tensor | None = None,
         space: Workspace | None = None,
         error: Tensor | None = None,
-        *,
-        known: bool = False,
     ) -> None:
-        self._margin, self._left_out, self._space, self._error = margin, left_out, space, error
-        if known:
+        self._margin, self._left_out, self._space = margin, left_out, space
+        if error is not None:
             self.__dict__["error"] = error
 
     def room(self, name: str) -> Tensor | None:
@@ -62,9 +60,7 @@ class Errors:
     @cached_property
     def error(self) -> Tensor:
         """Probability of the wrong class, 0 to 1."""
-        return self._without(
-            torch.sigmoid(self._margin, out=self.room("error") if self._error is None else self._error)
-        )
+        return self._without(torch.sigmoid(self._margin, out=self.room("error")))
 
     @cached_property
     def truth(self) -> Tensor:
