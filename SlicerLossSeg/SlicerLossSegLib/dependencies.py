@@ -168,7 +168,7 @@ def check_in_subprocess() -> str:
 
     In its own process because a broken torch takes down the one that imports it.
     """
-    code = "import torch, monai, cc3d, safetensors, psutil, typer, rich, SimpleITK, lossseg.inference, lossseg.cli"
+    code = "import torch, monai, cc3d, edt, safetensors, psutil, typer, rich, SimpleITK, lossseg.inference, lossseg.cli"
     try:
         done = subprocess.run(
             [engine.interpreter(), "-c", code],

@@ -12,7 +12,9 @@ from scipy import ndimage
 from torch import Tensor
 
 from lossseg.losses import DeepSupervision, Loss, build
+from lossseg.losses.batch import Batch
 from lossseg.losses.erosion import eroded_sums
+from lossseg.losses.predicted_distance import PredictedDistance
 from lossseg.weights import make_maps
 
 SHAPES = [(7, 8, 9), (14, 16)]
@@ -347,3 +349,37 @@ def test_a_class_that_is_absent_has_no_distance() -> None:
     phi = by_class(target == 1, lambda mask: signed(mask, (1.0, 1.0, 1.0)))
     expected = (p[:, 1:2] * phi).sum() / p[:, 1:].numel()
     assert build("boundary", classes=3)(logits, target).item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+class TestPredictedDistance:
+    """Squared distances are kept as whole numbers of 16 bits where they are such numbers."""
+
+    @pytest.mark.parametrize("spacing", [None, (0.4, 0.4, 0.4), (3.0, 1.0, 0.5)])
+    @pytest.mark.parametrize("shape", [(1, 20, 250), (2, 3, 400)])
+    def test_weights_are_those_of_exact_distances(
+        self, shape: tuple[int, ...], spacing: tuple[float, ...] | None
+    ) -> None:
+        logits = torch.full((2, 1, *shape), -1.0, dtype=torch.float64)
+        logits[0, 0, 0, 1, 2], logits[1, 0, 0, 2, -1] = 1, 1
+        batch = Batch(logits, torch.zeros(2, 1, *shape, dtype=torch.uint8), {}, spacing=spacing)
+        kept = PredictedDistance.of(batch, batch.margins[0])
+        assert (kept.squared.dtype == torch.int16) == (spacing != (3.0, 1.0, 0.5) and shape[2] == 250)
+        target = torch.full((2, *shape), 2.0, dtype=torch.float64)
+        fields = [ndimage.distance_transform_edt(one[0] <= 0, sampling=spacing) for one in logits.numpy()]
+        nearest = np.array(fields) + [
+            ndimage.distance_transform_edt(one[0] > 0, sampling=spacing) for one in logits.numpy()
+        ]
+        for alpha in (2.0, 1.5):
+            expected = torch.from_numpy(nearest**alpha + 2**alpha)
+            torch.testing.assert_close(kept.beside(target, alpha)[...], expected, rtol=1e-6, atol=0)
+
+
+def test_the_background_of_region_wise_has_a_map_of_the_loader() -> None:
+    loss = build("region_wise(background=True)", classes=3)
+    assert loss.required_maps == {"region_wise", "region_wise_background"}
+    assert build("region_wise").required_maps == {"region_wise"}
+    made = make_maps(loss.required_maps, np.array([[0, 0, 0, 1], [0, 0, 2, 1], [0, 0, 0, 1]], np.uint8), classes=3)
+    assert made["region_wise_background"].shape == (1, 3, 4)
+    depths = ndimage.distance_transform_edt(np.array([[1, 1, 1, 0], [1, 1, 0, 0], [1, 1, 1, 0]]))
+    expected = np.where(depths > 0, -depths / depths.max(), 1)
+    np.testing.assert_allclose(made["region_wise_background"][0], expected, atol=1e-6)

@@ -11,7 +11,8 @@ from monai.losses.unified_focal_loss import AsymmetricUnifiedFocalLoss
 from torch import Tensor
 
 from lossseg.losses import CATALOGUE, build, normal_form
-from lossseg.losses.voxel_functions import CROSS_ENTROPY, Errors, PoweredCrossEntropy
+from lossseg.losses.quantities import Errors
+from lossseg.losses.voxel_functions import CROSS_ENTROPY, PoweredCrossEntropy
 
 
 def overlap(p: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:

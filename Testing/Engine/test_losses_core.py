@@ -14,6 +14,7 @@ from lossseg.losses import batch as batch_module
 from lossseg.losses import build
 from lossseg.losses.batch import Batch
 from lossseg.losses.fused import fused_sums
+from lossseg.losses.quantities import Errors, Workspace
 from lossseg.losses.rows import lesion_rows, region_rows, sample_rows
 from lossseg.losses.sparse import BLOCK, SparseTarget
 from lossseg.losses.voxel_functions import (
@@ -22,8 +23,8 @@ from lossseg.losses.voxel_functions import (
     SQUARED_ERROR,
     SQUARED_TRUTH,
     TRUTH,
-    Errors,
     FocalError,
+    PoweredCrossEntropy,
     VoxelFunction,
     apply,
 )
@@ -94,6 +95,21 @@ def test_total_cross_entropy_of_small_errors_in_float32() -> None:
     e = torch.full((100_000,), -18.0)
     exact = 100_000 * math.log1p(math.exp(-18))
     assert float(CROSS_ENTROPY.total(Errors(e))) == pytest.approx(exact, rel=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [0, 3, 60, 700])
+@pytest.mark.parametrize("function", [CROSS_ENTROPY, FocalError(2.0), PoweredCrossEntropy(0.7)])
+def test_a_block_with_few_or_many_wrong_voxels(function: VoxelFunction, wrong: int) -> None:
+    """Few are done one by one, beside the others; many all alike. Extreme margins are among both."""
+    e = -10 * torch.rand(1001, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    e[torch.randperm(1001, generator=torch.Generator().manual_seed(2))[:wrong]] *= -12
+    before = torch.sigmoid(e)
+    at = Errors(e, space=Workspace(e, 2000), error=before.clone())
+    expected = function.value(Errors(e))
+    assert float(function.total(at)) == pytest.approx(float(expected.sum()), rel=1e-12)
+    torch.testing.assert_close(at.error, before, rtol=0, atol=0)
+    torch.testing.assert_close(function.value(at), expected, rtol=1e-11, atol=1e-300)
+    torch.testing.assert_close(function.slope(at), function.slope(Errors(e)), rtol=1e-11, atol=1e-300)
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -66,6 +66,7 @@ READY = {
     "torch": "2.13.0+cpu",
     "monai": "1.6.1",
     "connected-components-3d": "3.23",
+    "edt": "3.1.2",
     "safetensors": "0.5",
     "psutil": "6",
     "typer": "0.16",
@@ -91,7 +92,7 @@ def test_slicers_own_packages_are_never_asked_for():
     from SlicerLossSegLib.dependencies import NEVER_TOUCHED, TORCH, requirement_lines
 
     asked = {line.partition(">")[0].partition("<")[0].lower() for line in [TORCH, *requirement_lines()]}
-    assert asked == {"torch", "monai", "connected-components-3d", "safetensors", "psutil", "typer", "rich"}
+    assert asked == {"torch", "monai", "connected-components-3d", "edt", "safetensors", "psutil", "typer", "rich"}
     assert not asked & {name.lower() for name in NEVER_TOUCHED}
 
 

@@ -17,10 +17,13 @@ from torch.nn import functional
 from lossseg.losses.dense import dense_sums
 from lossseg.losses.derived import DerivedWeights, VoxelWeights
 from lossseg.losses.fused import Request, fused_sums
+from lossseg.losses.hardest import ErrorMargins
+from lossseg.losses.picking import sums_at
+from lossseg.losses.quantities import GivenErrors
 from lossseg.losses.reduction import COMPLEMENTS, Reduction, Split
 from lossseg.losses.rows import RegionRows, Rows, lesion_rows, region_rows, sample_rows
 from lossseg.losses.sparse import SparseTarget
-from lossseg.losses.voxel_functions import GivenErrors, VoxelFunction, apply
+from lossseg.losses.voxel_functions import VoxelFunction, apply
 from lossseg.weights import make_maps
 
 Weights: TypeAlias = tuple[VoxelWeights, ...] | None
@@ -124,20 +127,20 @@ class Batch:
         others = self.logits.scatter(1, labels, float("-inf"))
         return torch.logsumexp(others, 1) - own
 
-    def error_values(self) -> Tensor:
-        """The error margin of the true class of every voxel, (B * N,), in memory of its own and without gradient."""
+    def error_margins(self) -> ErrorMargins:
+        """The error margin of the true class of every voxel, without gradient."""
+        valid = None if self.valid is None else self.valid.reshape(-1)
         if self.sparse is None:
-            return self.true_class_error.detach().reshape(-1).clone()
-        values = self.margins[0].detach().reshape(-1).clone()
-        values[self.sparse.foreground] *= -1
-        return values
+            return ErrorMargins(self.true_class_error.detach().reshape(-1), valid=valid)
+        margins = self.margins[0].detach().reshape(-1)
+        return ErrorMargins(margins, self.labels.reshape(-1), self.sparse.foreground, valid)
 
-    def errors_at(self, places: Tensor) -> Tensor:
-        """The error margin of the true class at flat places of the batch, with its gradient."""
-        if self.sparse is None:
-            return self.true_class_error.reshape(-1)[places]
-        signs = 1 - 2 * self.labels.reshape(-1)[places].to(self.logits.dtype)
-        return self.margins[0].reshape(-1)[places] * signs
+    def sums_at(self, function: VoxelFunction, listed: Sequence[Tensor]) -> Sequence[Tensor]:
+        """For each list the sum of a voxel function of the true class's error over the voxels at its flat places."""
+        if self.classes == 2:
+            return sums_at(self.margins[0], self.labels, function, listed)
+        errors = self.true_class_error.reshape(-1)
+        return [apply(function, errors[places]).sum() for places in listed]
 
     @cached_property
     def _log_probabilities(self) -> Tensor:

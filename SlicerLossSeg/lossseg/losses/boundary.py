@@ -6,10 +6,11 @@ import torch
 from torch import Tensor
 
 from lossseg.losses.batch import Batch, Weights
+from lossseg.losses.derived import DerivedWeights
 from lossseg.losses.loss import Loss, implements
 from lossseg.losses.reduction import OVERLAP, Reduction
 from lossseg.losses.voxel_functions import ERROR, TRUTH
-from lossseg.weights import REGION_WISE, SIGNED_DISTANCE, make_maps
+from lossseg.weights import REGION_WISE, REGION_WISE_BACKGROUND, SIGNED_DISTANCE
 
 
 def probability(reduction: Reduction) -> Tensor:
@@ -40,13 +41,17 @@ class RegionWise(Loss):
     """Mean over voxels and classes of p z with rectified region-wise maps z (Valverde & Tohka 2023).
 
     z is the map "region_wise" of the class: 1 outside it, -depth / (largest depth) inside. As printed the background is
-    one of the classes (`background`), whose map is made in each step on the CPU; without it the mean is over foreground
+    one of the classes (`background`), with the map "region_wise_background"; without it the mean is over foreground
     classes. The value lies between -1 and 1. An empty patch teaches every voxel to be background.
     """
 
     def __init__(self, *, classes: int, background: bool) -> None:
         super().__init__(classes=classes)
         self.background = background
+
+    @property
+    def own_maps(self) -> frozenset[str]:
+        return self.entry_maps | ({REGION_WISE_BACKGROUND} if self.background else set())
 
     def announce(self, batch: Batch, reduction: Reduction) -> None:
         self._maps(batch).want(*OVERLAP)
@@ -56,9 +61,8 @@ class RegionWise(Loss):
         foreground = maps.mean(probability(maps))
         if not self.background:
             return foreground
-        assert maps.weights is not None
         # S(p z) over all classes is S(p (z - z_0)) over those of the foreground plus S(z_0), as probabilities sum to 1.
-        constant = self._sum(batch, batch.map(REGION_WISE)[:, 0]) - self._sum(batch, maps.weights[0][...])
+        constant = batch.plain.rows.sum(batch.only_valid(batch.map(REGION_WISE_BACKGROUND)[:, 0]))[:, None]
         return (foreground * (self.classes - 1) + reduction.mean(constant)) / self.classes
 
     def _maps(self, batch: Batch) -> Reduction:
@@ -66,13 +70,8 @@ class RegionWise(Loss):
             return batch.weighted_with("region_wise against background", lambda: _against_background(batch))
         return batch.weighted_by(REGION_WISE)
 
-    def _sum(self, batch: Batch, voxels: Tensor) -> Tensor:
-        return batch.plain.rows.sum(batch.only_valid(voxels))[:, None]
-
 
 def _against_background(batch: Batch) -> Weights:
     """z - z_0 for each foreground class, z_0 being the map of the background."""
-    outside = (batch.labels == 0).cpu().numpy()
-    made = [make_maps((REGION_WISE,), sample, spacing=batch.spacing)[REGION_WISE][0] for sample in outside]
-    background = torch.stack([torch.from_numpy(one) for one in made]).to(batch.logits)
-    return tuple(channel - background for channel in batch.map(REGION_WISE).unbind(1))
+    background = batch.map(REGION_WISE_BACKGROUND)[:, 0]
+    return tuple(DerivedWeights(torch.sub, channel, background) for channel in batch.map(REGION_WISE).unbind(1))

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from lossseg.losses.derived import VoxelWeights
+from lossseg.losses.quantities import Errors, Workspace
 from lossseg.losses.sparse import BLOCK
-from lossseg.losses.voxel_functions import FOREGROUND_ONLY, Errors, VoxelFunction, Workspace
+from lossseg.losses.voxel_functions import FOREGROUND_ONLY, VoxelFunction
 
 DenseRequest = tuple[VoxelFunction, VoxelWeights | None]
 """A function to sum, and voxel weights in one row or None."""

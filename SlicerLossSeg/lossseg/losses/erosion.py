@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lossseg.losses.voxel_functions import SQUARED_ERROR, Errors
+from lossseg.losses.quantities import Errors
+from lossseg.losses.voxel_functions import SQUARED_ERROR
 
 THRESHOLD = 0.5
 

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from lossseg.losses.derived import VoxelWeights
+from lossseg.losses.quantities import Errors, Workspace
 from lossseg.losses.rows import RegionRows
 from lossseg.losses.sparse import BLOCK, SparseTarget
-from lossseg.losses.voxel_functions import FOREGROUND_ONLY, Errors, VoxelFunction, Workspace
+from lossseg.losses.voxel_functions import FOREGROUND_ONLY, VoxelFunction
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ class _FusedSums(torch.autograd.Function):
             for wanted in requests
         ]
         dense = [(number, wanted) for number, wanted in enumerate(requests) if wanted.function not in FOREGROUND_ONLY]
-        space = Workspace(flat, BLOCK)
+        size = _block_size(requests)
+        space = Workspace(flat, size)
         errors = torch.empty_like(flat)
-        for sample, block, apart in target.blocks():
+        for sample, block, apart in target.blocks(size):
             at = Errors(flat[block], apart, space, _write_errors(flat[block], apart, errors[block]))
             for number, wanted in dense:
                 wanted.add(at, sample, block, background[number])
@@ -90,18 +92,24 @@ class _FusedSums(torch.autograd.Function):
             for wanted, factors in zip(requests, gradients[: len(requests)], strict=True)
             if factors is not None and wanted.function not in FOREGROUND_ONLY and factors.any()
         ]
-        space = Workspace(flat, BLOCK)
-        for sample, block, apart in target.blocks():
+        size = _block_size(requests)
+        space = Workspace(flat, size)
+        for sample, block, apart in target.blocks(size):
             slot = result[block]
             at = Errors(flat[block], apart, space, slot if known else _write_errors(flat[block], apart, slot))
-            total = space.take("gradient", len(slot))
+            total = space.take("gradient", len(slot)) if len(dense) > 1 else slot
             for number, (wanted, factors, of_sample) in enumerate(dense, start=1):
-                slope, weights = wanted.function.slope(at), wanted.weights_of(block, factors)
+                weights = wanted.weights_of(block, factors)
                 factor = of_sample[sample] if wanted.regions is None else 1.0
                 # The errors are needed up to the last function.
                 out = slot if number == len(dense) else total
+                if weights is None and number == 1:
+                    wanted.function.scaled_slope(at, factor, out)
+                    continue
+                slope = wanted.function.slope(at)
                 if weights is not None:
-                    slope = torch.mul(slope, weights, out=space.take("weighted", len(slot)))
+                    weighted = slot if len(dense) == 1 else space.take("weighted", len(slot))
+                    slope = torch.mul(slope, weights, out=weighted)
                 if number == 1:
                     torch.mul(slope, factor, out=out)
                 else:
@@ -116,6 +124,11 @@ class _FusedSums(torch.autograd.Function):
                 at_foreground.addcmul_(slope, gradient[wanted.owner], value=-1)
         result[target.foreground] = at_foreground
         return result.view_as(margin), None, None
+
+
+def _block_size(requests: Sequence[Request]) -> int:
+    """Weights are made in memory of their own, which smaller blocks keep small and near."""
+    return BLOCK if all(wanted.weights is None for wanted in requests) else BLOCK // 4
 
 
 def _write_errors(margin: Tensor, apart: Tensor, out: Tensor) -> Tensor:

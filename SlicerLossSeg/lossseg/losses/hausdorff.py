@@ -10,9 +10,10 @@ from lossseg.losses.derived import DerivedWeights
 from lossseg.losses.entries.boundary import HausdorffForm
 from lossseg.losses.erosion import eroded_sums
 from lossseg.losses.loss import Loss, implements
+from lossseg.losses.predicted_distance import PredictedDistance
 from lossseg.losses.reduction import Reduction
 from lossseg.losses.voxel_functions import SQUARED_ERROR
-from lossseg.weights import DISTANCE, distance_field
+from lossseg.weights import DISTANCE
 
 
 @implements("hausdorff")
@@ -61,21 +62,8 @@ class Hausdorff(Loss):
         targets = batch.map(DISTANCE).unbind(1)
         if self.form is HausdorffForm.ONE_SIDED:
             return tuple(DerivedWeights(self._power, target) for target in targets)
-        predicted = (distances(batch, margin) for margin in batch.margins)
-        return tuple(DerivedWeights(self._powers, *pair) for pair in zip(targets, predicted, strict=True))
+        predicted = (PredictedDistance.of(batch, margin) for margin in batch.margins)
+        return tuple(one.beside(target, self.alpha) for target, one in zip(targets, predicted, strict=True))
 
     def _power(self, distance: Tensor) -> Tensor:
         return distance.pow(self.alpha)
-
-    def _powers(self, one: Tensor, other: Tensor) -> Tensor:
-        return one.pow(self.alpha).add_(other.pow(self.alpha))
-
-
-@torch.no_grad()
-def distances(batch: Batch, margin: Tensor) -> Tensor:
-    """Distance of each voxel to the surface of the prediction, where the foreground logit is above 0, (B, *S) in mm."""
-    found = torch.empty_like(margin)
-    for number, logits in enumerate(margin):
-        inside = logits > 0 if batch.valid is None else (logits > 0) & batch.valid[number]
-        found[number] = torch.from_numpy(distance_field(inside.cpu().numpy(), batch.spacing))
-    return found

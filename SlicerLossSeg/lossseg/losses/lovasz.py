@@ -9,8 +9,8 @@ from torch import Tensor
 from lossseg.losses.batch import Batch
 from lossseg.losses.entries.region import LovaszForm
 from lossseg.losses.loss import Loss, implements
+from lossseg.losses.picking import places
 from lossseg.losses.reduction import Reduction
-from lossseg.losses.topk import places
 from lossseg.losses.voxel_functions import ERROR, apply
 
 

@@ -37,11 +37,11 @@ class SparseTarget:
         """The sample of each foreground voxel."""
         return self.foreground // self.shape[1]
 
-    def blocks(self) -> Iterator[tuple[int, slice, Tensor]]:
-        """Sample, flat slice, and the places within it that are not plain background."""
+    def blocks(self, size: int) -> Iterator[tuple[int, slice, Tensor]]:
+        """Sample, flat slice of at most `size` voxels, and the places within it that are not plain background."""
         samples, voxels = self.shape
-        starts = [s * voxels + start for s in range(samples) for start in range(0, voxels, BLOCK)]
-        stops = [min(start + BLOCK, (start // voxels + 1) * voxels) for start in starts]
+        starts = [s * voxels + start for s in range(samples) for start in range(0, voxels, size)]
+        stops = [min(start + size, (start // voxels + 1) * voxels) for start in starts]
         apart = self.apart.numpy()
         ends = np.searchsorted(apart, stops)
         begin = 0

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from lossseg.losses.batch import Batch
+from lossseg.losses.hardest import ErrorMargins, Hard, hardest
 from lossseg.losses.loss import Loss, implements
 from lossseg.losses.reduction import Reduction
-from lossseg.losses.voxel_functions import CROSS_ENTROPY, apply
-
-# A prime, so that the sample falls into step with no axis, and how many more than expected are looked at.
-_STRIDE, _SLACK = 61, 1.15
+from lossseg.losses.voxel_functions import CROSS_ENTROPY
 
 
 @implements("topk")
@@ -31,8 +27,7 @@ class TopK(Loss):
         self.k = k
 
     def value(self, batch: Batch, reduction: Reduction) -> Tensor:
-        errors = error_values(batch)
-        return hardest(batch, errors, fraction(batch, self.k))
+        return mean_of(batch, hardest(batch.error_margins(), fraction(batch, self.k)))
 
 
 @implements("ohem")
@@ -52,17 +47,13 @@ class Bootstrapped(Loss):
         self.k = k
 
     def value(self, batch: Batch, reduction: Reduction) -> Tensor:
-        errors = error_values(batch)
-        hard, fewest = places(errors > self.margin), fraction(batch, self.k)
+        return mean_of(batch, self._hard(batch.error_margins(), fraction(batch, self.k)))
+
+    def _hard(self, errors: ErrorMargins, fewest: int) -> Hard:
+        hard = errors.above(self.margin)
         if len(hard) < fewest or not len(hard):
-            return hardest(batch, errors, fewest)
-        return apply(CROSS_ENTROPY, batch.errors_at(hard)).mean()
-
-
-def error_values(batch: Batch) -> Tensor:
-    """The error margin of every voxel's true class, (B * N,), -inf where it is to be ignored; no gradient."""
-    errors = batch.error_values()
-    return errors if batch.valid is None else errors.masked_fill_(~batch.valid.reshape(-1), -math.inf)
+            return hardest(errors, fewest)
+        return Hard(hard)
 
 
 def fraction(batch: Batch, k: float) -> int:
@@ -71,41 +62,9 @@ def fraction(batch: Batch, k: float) -> int:
     return min(max(int(voxels * k), 1), voxels)
 
 
-def hardest(batch: Batch, errors: Tensor, count: int) -> Tensor:
-    """Mean cross-entropy of the `count` largest of the error margins."""
-    if not count:
-        return batch.errors_at(errors.new_zeros(0, dtype=torch.int64)).sum()
-    # The cross-entropy rises with the error margin, so the hardest voxels are found without computing it.
-    listed = _candidates(errors, count)
-    values = errors[listed]
-    threshold = _largest(values, count)
-    above, tied = listed[values > threshold], listed[values == threshold]
-    hard = apply(CROSS_ENTROPY, batch.errors_at(above)).sum()
-    rest = (count - len(above)) / len(tied)
-    return (hard + rest * apply(CROSS_ENTROPY, batch.errors_at(tied)).sum()) / count
-
-
-def _candidates(values: Tensor, count: int) -> Tensor:
-    """Places among which the `count` largest values are: those above a bound that every 61st value suggests."""
-    sample = values[::_STRIDE]
-    expected = int(_SLACK * count / _STRIDE) + _STRIDE
-    if expected < len(sample):
-        found = places(values >= _largest(sample.contiguous(), expected))
-        if len(found) >= count:
-            return found
-    return torch.arange(len(values), device=values.device)
-
-
-def _largest(values: Tensor, count: int) -> Tensor:
-    """The `count`-th largest value, without sorting."""
-    if values.device.type == "cpu":
-        place = values.numel() - count
-        return torch.from_numpy(np.partition(values.numpy(), place)[place : place + 1])
-    return torch.topk(values, count, sorted=False).values.min()
-
-
-def places(mask: Tensor) -> Tensor:
-    """Flat places where a mask (M,) is True."""
-    if mask.device.type == "cpu":
-        return torch.from_numpy(np.flatnonzero(mask.numpy()))
-    return torch.nonzero(mask)[:, 0]
+def mean_of(batch: Batch, hard: Hard) -> Tensor:
+    """Mean cross-entropy of the voxels that count."""
+    listed = [hard.above] if hard.tied is None else [hard.above, hard.tied]
+    sums = batch.sums_at(CROSS_ENTROPY, listed)
+    total = sums[0] if hard.tied is None else sums[0] + hard.share * sums[1]
+    return total / max(hard.count, 1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lossseg.weights.grid import Spacing
-from lossseg.weights.transform import add_depth, distance_field, distance_to
+from lossseg.weights.transform import depth, distance_field
 
 
 def signed_distance(mask: np.ndarray, spacing: Spacing) -> np.ndarray:
@@ -25,10 +25,8 @@ def signed_distance(mask: np.ndarray, spacing: Spacing) -> np.ndarray:
     """
     if mask.all() or not mask.any():
         return np.zeros(mask.shape, np.float32)
-    field = distance_to(mask, spacing)
-    add_depth(field, mask, spacing, sign=-1.0)
-    field += mask
-    return field
+    field = distance_field(mask, spacing)
+    return np.where(mask, 1 - field, field)
 
 
 def distance(mask: np.ndarray, spacing: Spacing) -> np.ndarray:
@@ -57,7 +55,6 @@ def region_wise(mask: np.ndarray, spacing: Spacing) -> np.ndarray:
     if mask.all():
         return -field
     if mask.any():
-        depth = np.zeros(mask.shape, np.float32)
-        add_depth(depth, mask, spacing)
-        np.divide(depth, -depth.max(), out=field, where=mask)
+        depths = depth(mask, spacing)
+        np.divide(depths, -depths.max(), out=field, where=mask)
     return field

@@ -18,6 +18,7 @@ INVERSE_WEIGHTS_VOLUME = "inverse_weights_volume"
 SIGNED_DISTANCE = "signed_distance"
 DISTANCE = "distance"
 REGION_WISE = "region_wise"
+REGION_WISE_BACKGROUND = "region_wise_background"
 LESIONS = "lesions"
 NEAREST_LESION = "nearest_lesion"
 
@@ -37,6 +38,12 @@ _ALL = (
     VoxelMap(SIGNED_DISTANCE, signed_distance, _largest, per_class=True, whole_volume=True),
     VoxelMap(DISTANCE, distance, _largest, per_class=True, whole_volume=True),
     VoxelMap(REGION_WISE, region_wise, _largest, per_class=True, whole_volume=True),
+    VoxelMap(
+        REGION_WISE_BACKGROUND,
+        lambda target, spacing: region_wise(target == 0, spacing),
+        _smallest,
+        whole_volume=True,
+    ),
     VoxelMap(LESIONS, lambda target, _: lesions(target), _smallest),
     VoxelMap(NEAREST_LESION, nearest_lesion, _smallest),
 )

@@ -22,6 +22,7 @@ REQUIRED = (
     ("scipy", "scipy"),
     ("SimpleITK", "SimpleITK"),
     ("connected-components-3d", "cc3d"),
+    ("edt", "edt"),
     ("safetensors", "safetensors"),
     ("psutil", "psutil"),
     ("typer", "typer"),

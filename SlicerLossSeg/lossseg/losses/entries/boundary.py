@@ -59,7 +59,7 @@ ENTRIES = (
         reference="Valverde & Tohka, Region-wise loss for biomedical image segmentation, "
         "Pattern Recognition 136 (2023) 109208",
         advice="A boundary loss that can train alone: outside the target every voxel counts the same. "
-        "background=True is the printed form, over all classes; its map is made in each step.",
+        "background=True is the printed form, over all classes.",
         parameters=(Parameter("background", False, "background is one of the classes, as printed"),),
         maps=frozenset({"region_wise"}),
     ),
