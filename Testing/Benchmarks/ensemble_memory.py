@@ -105,9 +105,10 @@ def main() -> None:
         plan = make_plan(arguments.patch, arguments.filters, arguments.resample)
         for number in range(arguments.members):
             make_model(folder / f"model_{number}", plan, seed=number)
-        for members in (1, arguments.members):
+        for members in {1, arguments.members}:
             model.save_ensemble(folder / f"{members}.json", [folder / f"model_{n}" for n in range(members)])
-        one, many = (measured(folder, members, arguments.overlap) for members in (1, arguments.members))
+        runs = {members: measured(folder, members, arguments.overlap) for members in {1, arguments.members}}
+    one, many = runs[1], runs[arguments.members]
     print(f"| volume | 1 member | {arguments.members} members | memory ratio | time ratio |")
     print("|---|---|---|---|---|")
     print(

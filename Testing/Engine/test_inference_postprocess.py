@@ -164,7 +164,8 @@ def test_context_is_half_a_patch_along_each_stored_axis() -> None:
 def test_the_box_on_the_plans_grid(sign: float) -> None:
     geometry = Geometry((20, 20, 40), (1.0, 1.0, 0.5), (0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, sign))
     crop = (slice(5, 20), slice(0, 20), slice(0, 40))
-    prepared = Prepared(np.zeros((1, 15, 20, 20), np.float32), crop, geometry, (0.0,))
+    plan = model(linear(1.0)).plan
+    prepared = Prepared(np.zeros((1, 15, 20, 20), np.float32), crop, geometry, (0.0,), plan)
     mask = on_plan_grid((slice(9, 11), slice(0, 20), slice(10, 20)), prepared)
     rows = np.flatnonzero(mask.any(axis=(1, 2)))
     expected = (2, 7) if sign > 0 else (7, 12)

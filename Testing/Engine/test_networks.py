@@ -17,7 +17,7 @@ from lossseg.losses import DeepSupervision
 from lossseg.losses import build as build_loss
 from lossseg.networks import build
 from lossseg.networks.config import DynUNetConfig
-from lossseg.networks.memory import estimate_memory_bytes, parameter_count, saved_values
+from lossseg.networks.memory import estimate_memory_bytes
 
 
 def config(**changes: Any) -> dict[str, Any]:
@@ -59,7 +59,7 @@ def test_parameters_counted_by_hand() -> None:
 @pytest.mark.parametrize("changes", [{}, DEEP, DEEP | {"deep_supervision": False}])
 def test_parameter_count_without_building(changes: dict[str, Any]) -> None:
     plain = config(**changes)
-    assert parameter_count(DynUNetConfig.from_json(plain)) == parameters(build(plain))
+    assert DynUNetConfig.from_json(plain).parameters == parameters(build(plain))
 
 
 def test_outputs_in_training_have_their_own_resolution() -> None:
@@ -139,7 +139,7 @@ def test_estimate_agrees_with_what_autograd_saves(changes: dict[str, Any]) -> No
         outputs = network(torch.randn(batch, plain["in_channels"], *patch))
     assert outputs[0].requires_grad
     measured = sum(saved.values())
-    assert 4 * batch * saved_values(DynUNetConfig.from_json(plain), patch) == pytest.approx(measured, rel=0.02)
+    assert 4 * batch * DynUNetConfig.from_json(plain).maps(patch).saved == pytest.approx(measured, rel=0.02)
     estimate = estimate_memory_bytes(plain, patch, batch, True)
     assert measured < estimate < 2 * measured
     assert estimate_memory_bytes(plain, patch, batch, False) < estimate / 2
@@ -155,7 +155,7 @@ def test_images_that_do_not_fit(shape: tuple[int, ...]) -> None:
     ("changes", "sentence"),
     [
         ({"name": "DynUnet"}, "There is no network 'DynUnet'. Did you mean 'DynUNet'?"),
-        ({"name": "V"}, "There is no network 'V'. Known: DynUNet."),
+        ({"name": "V"}, "There is no network 'V'. Known: AttentionUNet, DynUNet,"),
         ({"filter": [1]}, "DynUNet has no setting 'filter'. Did you mean 'filters'?"),
         ({"in_channels": 0}, "DynUNet: in_channels is 0. in_channels must be a whole number above 0."),
         ({"out_channels": 2.0}, "DynUNet: out_channels is 2.0."),

@@ -9,7 +9,7 @@ import pytest
 
 from lossseg.errors import InputError
 from lossseg.networks.memory import estimate_memory_bytes
-from lossseg.networks.planning import first_patch, fit_patch, plan_dynunet, plan_topology
+from lossseg.networks.planning import Design, first_patch, fit_patch, plan_network, plan_topology
 
 CHANNELS = {"in_channels": 1, "out_channels": 2}
 MIB, GIB = 2**20, 2**30
@@ -17,7 +17,7 @@ ALL3 = (3, 3, 3)
 
 
 def test_isotropic_patch_of_64() -> None:
-    config, patch = plan_dynunet((1, 1, 1), (64, 64, 64), **CHANNELS)
+    config, patch = plan_network((1, 1, 1), (64, 64, 64), **CHANNELS)
     assert config == {
         "name": "DynUNet",
         "in_channels": 1,
@@ -37,7 +37,7 @@ def test_thick_slices_are_pooled_once_planes_are_as_coarse() -> None:
     assert topology.strides == ((1, 1, 1), (1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2), (1, 2, 2))
     assert topology.kernels == ((1, 3, 3), (1, 3, 3), ALL3, ALL3, ALL3, ALL3)
     assert topology.divisor == (4, 32, 32)
-    config, patch = plan_dynunet((5, 1, 1), (20, 160, 150), **CHANNELS, max_filters=360)
+    config, patch = plan_network((5, 1, 1), (20, 160, 150), Design(max_filters=360), **CHANNELS)
     assert patch == (20, 160, 160)
     assert config["filters"] == [32, 64, 128, 256, 360, 360]
 
@@ -60,20 +60,20 @@ def test_coarse_axes_are_halved_when_fine_ones_are_used_up() -> None:
 
 @pytest.mark.parametrize("patch", [(8, 8, 8), (4, 4, 4), (1, 1, 1)])
 def test_tiny_patches_have_three_stages(patch: tuple[int, int, int]) -> None:
-    config, rounded = plan_dynunet((1, 1, 1), patch, **CHANNELS)
+    config, rounded = plan_network((1, 1, 1), patch, **CHANNELS)
     assert len(config["strides"]) == len(config["kernels"]) == len(config["filters"]) == 3
     assert rounded == patch
 
 
 def test_given_filters_fix_the_stages() -> None:
-    config, patch = plan_dynunet((1, 1, 1), (64, 64, 60), **CHANNELS, filters=(16, 32, 64))
+    config, patch = plan_network((1, 1, 1), (64, 64, 60), Design(filters=(16, 32, 64)), **CHANNELS)
     assert config["filters"] == [16, 32, 64]
     assert config["strides"] == [[1, 1, 1], [2, 2, 2], [2, 2, 2]]
     assert patch == (64, 64, 60)
 
 
 def test_patches_are_rounded_up() -> None:
-    assert plan_dynunet((1, 1, 1), (61, 70, 33), **CHANNELS)[1] == (64, 80, 40)
+    assert plan_network((1, 1, 1), (61, 70, 33), **CHANNELS)[1] == (64, 80, 40)
 
 
 def test_first_patch_is_a_cube_in_mm() -> None:
@@ -96,7 +96,7 @@ def test_fitted_patches_fill_the_memory_and_grow_with_it(
         need = estimate_memory_bytes(config, patch, batch, True)
         assert 0.5 * memory < need <= memory
         assert batch >= 2
-        assert plan_dynunet(spacing, patch, **CHANNELS) == (config, patch)
+        assert plan_network(spacing, patch, **CHANNELS) == (config, patch)
         voxels.append(math.prod(patch) * batch)
     assert voxels == sorted(set(voxels))
 
@@ -134,10 +134,10 @@ def test_too_little_memory() -> None:
 @pytest.mark.parametrize(("spacing", "shape"), [((0, 1, 1), (8, 8, 8)), ((1, 1), (8, 8, 8)), ((1, 1, 1), (8, 0, 8))])
 def test_nonsense_is_refused(spacing: tuple[float, ...], shape: tuple[int, ...]) -> None:
     with pytest.raises(InputError, match=r"The (spacing|shape) .* is not possible"):
-        plan_dynunet(spacing, shape, **CHANNELS)
+        plan_network(spacing, shape, **CHANNELS)
 
 
 def test_half_precision_takes_half_the_maps() -> None:
-    config, patch = plan_dynunet((1, 1, 1), (64, 64, 64), **CHANNELS)
+    config, patch = plan_network((1, 1, 1), (64, 64, 64), **CHANNELS)
     full, half = (estimate_memory_bytes(config, patch, 8, True, bytes_per_value=size) for size in (4, 2))
     assert 0.5 < half / full < 0.6

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from enum import StrEnum
 from itertools import product
@@ -13,6 +13,7 @@ from torch import nn
 
 from lossseg.inference.device import reduced_precision
 from lossseg.model import Model
+from lossseg.networks.layout import layout
 
 
 class Precision(StrEnum):
@@ -36,20 +37,11 @@ BackendFactory = Callable[[Model, torch.device, Precision], Backend]
 class TorchBackend:
     """Runs `network`, an `nn.Module` in eval mode, on `device`; `autocast` names the 16-bit type or None."""
 
-    def __init__(
-        self,
-        network: nn.Module,
-        device: torch.device,
-        autocast: torch.dtype | None = None,
-        *,
-        channels_last: bool = False,
-    ) -> None:
+    def __init__(self, network: nn.Module, device: torch.device, autocast: torch.dtype | None = None) -> None:
         self._device, self._autocast = device, autocast
-        self._layout = torch.channels_last_3d if channels_last else torch.contiguous_format
-        self._network = network.to(device)
-        if channels_last:
-            # nn.Module.to knows the keyword, its type stub only the two-dimensional layouts.
-            self._network = self._network.to(memory_format=self._layout)  # type: ignore[call-overload]
+        self._layout = layout(network, device, training=False)
+        # nn.Module.to knows the keyword, its type stub only the two-dimensional layouts.
+        self._network = network.to(device).to(memory_format=self._layout)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def run(self, windows: torch.Tensor) -> torch.Tensor:
@@ -62,25 +54,27 @@ class TorchBackend:
 def torch_backend(model: Model, device: torch.device, precision: Precision) -> Backend:
     """The model's network on torch: the default `BackendFactory`."""
     autocast = reduced_precision(device) if precision is Precision.AUTO else None
-    return TorchBackend(model.network(), device, autocast, channels_last=device.type == "cuda")
+    return TorchBackend(model.network(), device, autocast)
 
 
 class Mirrored:
-    """Test-time augmentation: the mean of the logits over all eight mirrorings of the three spatial axes.
+    """Test-time augmentation: the mean of the logits over all mirrorings of the spatial `axes`, eight for three.
 
     `check` is called between two mirrorings, so that a cancel is answered within one forward pass.
     """
 
-    def __init__(self, backend: Backend, check: Callable[[], None] = lambda: None) -> None:
-        self._backend, self._check = backend, check
+    def __init__(
+        self, backend: Backend, check: Callable[[], None] = lambda: None, axes: Sequence[int] = (0, 1, 2)
+    ) -> None:
+        self._backend, self._check, self._axes = backend, check, [axis + 2 for axis in axes]
 
     @torch.inference_mode()
     def run(self, windows: torch.Tensor) -> torch.Tensor:
         total: torch.Tensor | None = None
-        for chosen in product((False, True), repeat=3):
-            axes = [axis for axis, flipped in zip((2, 3, 4), chosen, strict=True) if flipped]
+        for chosen in product((False, True), repeat=len(self._axes)):
+            axes = [axis for axis, flipped in zip(self._axes, chosen, strict=True) if flipped]
             logits = self._backend.run(windows.flip(axes)).float().flip(axes)
             total = logits if total is None else total.add_(logits)
             self._check()
         assert total is not None
-        return total.div_(8)
+        return total.div_(2 ** len(self._axes))

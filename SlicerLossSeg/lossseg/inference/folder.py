@@ -12,6 +12,7 @@ from lossseg.evaluation import CaseResult, evaluate_case
 from lossseg.evaluation.folders import DISAGREEMENT, PROBABILITY
 from lossseg.evaluation.table import write_lesions_csv, write_lesions_json
 from lossseg.images import IMAGE_ENDINGS, read_volume, write_volume
+from lossseg.inference.backend_choice import backend_factory
 from lossseg.inference.predictor import Prediction, Predictor
 from lossseg.model import Ensemble
 from lossseg.reporting import Reporter, Stage
@@ -24,6 +25,7 @@ class PredictSettings:
     Attributes:
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         roi: (r0, r1, a0, a1, s0, s1) in RAS mm.
+        backend: "auto", "torch" or "openvino", see `backend_choice`.
         keep_probability: write CASE_probability, float32 in [0, 1] of any foreground.
         keep_disagreement: write CASE_disagreement, float32, its standard deviation over the members.
         file_ending: of the volumes written.
@@ -46,6 +48,7 @@ class PredictSettings:
     overwrite: bool = False
     resume: bool = False
     precision: str = "auto"
+    backend: str = "auto"
 
     def predictor(self, ensemble: Ensemble, reporter: Reporter) -> Predictor:
         """A predictor with these settings.
@@ -66,6 +69,7 @@ class PredictSettings:
             roi=self.roi,
             precision=self.precision,
             reporter=reporter,
+            backend=backend_factory(self.backend, reporter),
         )
 
 

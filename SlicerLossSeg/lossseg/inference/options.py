@@ -21,7 +21,8 @@ class Options:
 
     Attributes:
         overlap: of neighbouring windows, as a fraction [0, 1) of their length.
-        mirror: test-time augmentation by all eight mirrorings; eight times the work.
+        mirror: test-time augmentation by all eight mirrorings, eight times the work; with a model that nnU-Net trained
+            by those of its training.
         threshold: (0, 1]; from this probability of any foreground on a voxel is foreground. None: the operating
             point that the models' validation chose, or without one the most probable class.
         min_voxels: components of fewer voxels are removed; 0 or 1 keeps all.

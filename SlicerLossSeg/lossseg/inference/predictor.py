@@ -7,18 +7,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from lossseg.errors import InputError, OutOfMemory
 from lossseg.images import Geometry, Volume
 from lossseg.inference import roi as region_of_interest
-from lossseg.inference.backend import BackendFactory, Precision, torch_backend
+from lossseg.inference.backend import BackendFactory, Precision
+from lossseg.inference.backend_choice import BackendName, backend_factory
+from lossseg.inference.body import body_on_plan_grid
 from lossseg.inference.device import choose_device
 from lossseg.inference.ladder import is_out_of_memory
 from lossseg.inference.options import Options
 from lossseg.inference.postprocess import SmallRule, remove_small, remove_unsure, to_labels, voxel_limit
 from lossseg.inference.running_mean import RunningMean
 from lossseg.inference.segmenter import Segmenter
-from lossseg.inference.sliding_window import Box
+from lossseg.inference.sliding_window import Box, foreground_probabilities
 from lossseg.model import Ensemble, Member, Model
 from lossseg.preprocessing import Plan, Prepared, prepare, restore
 from lossseg.preprocessing.case import nonzero_box
@@ -50,13 +53,15 @@ class Predictor:
 
     Members run one after the other and leave only their share of a running mean, so five take the memory of one and a
     volume. Members whose plans have equal channels and spacing share one preprocessing, and their mean is taken on the
-    plan's grid: going back to the case's grid is linear, so once at the end is the same.
+    plan's grid: going back to the case's grid is linear, so once at the end is the same. Members that nnU-Net trained
+    send their logits back instead, as it does. Where every channel is 0 out to the border nothing is computed and
+    nothing found (see `body`), but for those members.
 
     Args:
         models: members with equal channels and labels.
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         reporter: hears of progress, and of memory that ran out; may cancel between two windows.
-        backend: makes what runs a network; torch by default.
+        backend: makes what runs a network; default the faster one, see `backend_choice`.
         others: see `Options`.
 
     Raises:
@@ -79,7 +84,7 @@ class Predictor:
         reporter: Reporter | None = None,
         precision: Precision | str = Precision.AUTO,
         window_batch: int | None = None,
-        backend: BackendFactory = torch_backend,
+        backend: BackendFactory | None = None,
     ) -> None:
         if not isinstance(models, Ensemble):
             models = Ensemble("models", tuple(Member(model) for model in models))
@@ -102,7 +107,7 @@ class Predictor:
             self.options = replace(self.options, threshold=point.threshold, min_confidence=believed)
         self.device, self.device_reason = choose_device(device)
         self._reporter: Reporter = reporter or Silent()
-        self._factory = backend
+        self._factory = backend or backend_factory(BackendName.AUTO, self._reporter)
 
     def predict(
         self, volumes: Sequence[Volume], *, keep_probability: bool = False, keep_disagreement: bool = False
@@ -148,8 +153,16 @@ class Predictor:
         prepared = prepare(case.volumes, plans[0], crop=case.context(plans))
         self._reporter.progress("prepare", 1, 1)
         region, needed = prepared.crop, None
+        if plans[0].nnunet is None:
+            needed = body_on_plan_grid(case.volumes, prepared)
         if case.box is not None:
-            region, needed = case.box, region_of_interest.on_plan_grid(case.box, prepared)
+            box = region_of_interest.on_plan_grid(case.box, prepared)
+            region, needed = case.box, box if needed is None else needed & box
+        if plans[0].nnunet:
+            for member in group:
+                logits = _restored(segmenter.logits(member.model, prepared, needed), prepared, region)
+                total.add(foreground_probabilities(torch.from_numpy(logits)).numpy(), member.weight, region)
+            return None
         # The standard deviation of resampled probabilities is not the resampled one, so members go back one by one.
         for part in [[member] for member in group] if total.variance else [list(group)]:
             mean = RunningMean(total.channels, _grid(prepared))
@@ -214,14 +227,14 @@ def _by_grid(members: Sequence[Member]) -> list[list[Member]]:
     groups: dict[object, list[Member]] = {}
     for member in members:
         plan = member.model.plan
-        groups.setdefault((plan.channels, plan.spacing), []).append(member)
+        groups.setdefault((plan.channels, plan.spacing, plan.nnunet), []).append(member)
     return list(groups.values())
 
 
-def _restored(probability: np.ndarray, prepared: Prepared, region: Box) -> np.ndarray:
-    """Probabilities (K - 1, z, y, x) on the plan's grid brought back to `region` of the case's own grid."""
+def _restored(values: np.ndarray, prepared: Prepared, region: Box) -> np.ndarray:
+    """Probabilities or logits (channels, z, y, x) on the plan's grid, back on `region` of the case's own grid."""
     inner = region_of_interest.relative(region, prepared.crop)
-    channels = [restore(channel, prepared)[inner] for channel in probability]
+    channels = [restore(channel, prepared)[inner] for channel in values]
     return channels[0][None] if len(channels) == 1 else np.stack(channels)
 
 

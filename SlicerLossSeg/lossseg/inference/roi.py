@@ -62,12 +62,14 @@ def voxel_box(bounds: Bounds, geometry: Geometry) -> Box:
 def context(box: Box | None, body: Box, plans: Sequence[Plan], geometry: Geometry) -> Box | None:
     """The part of `body` to preprocess for `box`: half a patch more on each side, so that windows see around it.
 
+    The plans have one grid.
+
     None stands for all of it: when there is no box, or when the intensity scheme measures the whole volume.
     """
     kinds = {scheme.kind for plan in plans for scheme in plan.channels}
     if box is None or not kinds <= _LOCAL_KINDS:
         return None
-    orientation = Orientation.of(geometry)
+    orientation = Orientation.of_plan(plans[0], geometry)
     low, high = [part.start for part in box], [part.stop for part in box]
     for index, axis in enumerate(orientation.axes):
         margin_mm = max(plan.patch[index] * plan.spacing[index] for plan in plans) / 2
@@ -83,7 +85,7 @@ def on_plan_grid(box: Box, prepared: Prepared) -> np.ndarray:
 
     Two voxels more on each side, so that interpolation back never reaches beyond.
     """
-    orientation = Orientation.of(prepared.geometry)
+    orientation = prepared.orientation
     shape = prepared.image.shape[1:]
     mask = np.zeros(shape, bool)
     part = []

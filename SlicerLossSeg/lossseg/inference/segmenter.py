@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 
@@ -10,7 +12,7 @@ from lossseg.inference.backend import Backend, BackendFactory, Mirrored, Precisi
 from lossseg.inference.ladder import Ladder, Rung, release_memory, smaller_patch, total_stride
 from lossseg.inference.options import Options
 from lossseg.inference.progress import MemberProgress
-from lossseg.inference.sliding_window import foreground_probabilities, place_windows, sliding_logits
+from lossseg.inference.sliding_window import foreground_probabilities, gaussian, place_windows, sliding_logits
 from lossseg.model import Model
 from lossseg.preprocessing import Prepared
 from lossseg.reporting import Reporter
@@ -54,13 +56,22 @@ class Segmenter:
             OutOfMemory: the memory suffices on no rung of the ladder.
             Cancelled: the person asked to stop.
         """
+        return self._run(
+            lambda rung: foreground_probabilities(self._finite(rung, model, prepared, needed)).cpu().numpy()
+        )
+
+    def logits(self, model: Model, prepared: Prepared, needed: np.ndarray | None = None) -> np.ndarray:
+        """As `probabilities`, but the logits float32 that `sliding_logits` gives: (1, z, y, x) or (K, z, y, x)."""
+        return self._run(lambda rung: self._finite(rung, model, prepared, needed).cpu().numpy())
+
+    def _run(self, work: Callable[[Rung], np.ndarray]) -> np.ndarray:
         self._member += 1
         try:
-            return self._ladder.run(lambda rung: self._finite(rung, model, prepared, needed), self._reporter)
+            return self._ladder.run(work, self._reporter)
         finally:
             self._ready = None
 
-    def _finite(self, rung: Rung, model: Model, prepared: Prepared, needed: np.ndarray | None) -> np.ndarray:
+    def _finite(self, rung: Rung, model: Model, prepared: Prepared, needed: np.ndarray | None) -> torch.Tensor:
         logits = self._logits(rung, model, prepared, needed)
         # A sum is not finite as soon as one value is not, and takes no memory.
         if not bool(logits.sum().isfinite()) and self._precision is Precision.AUTO:
@@ -71,22 +82,25 @@ class Segmenter:
             logits = self._logits(rung, model, prepared, needed)
         if not bool(logits.sum().isfinite()):
             raise InputError(f"The model {model.folder} gives no finite result.", "Train it anew or use another one.")
-        return foreground_probabilities(logits).cpu().numpy()
+        return logits
 
     def _logits(self, rung: Rung, model: Model, prepared: Prepared, needed: np.ndarray | None) -> torch.Tensor:
         image = torch.from_numpy(prepared.image).to(rung.accumulate_on)
         patch = smaller_patch(model.plan.patch, rung.halvings, total_stride(model.network_config))
         windows = place_windows(prepared.image.shape[1:], patch, self._options.overlap)
         backend = self._backend(rung.device, model)
+        grid = model.plan.nnunet
+        mirrored = grid.mirror if grid else (0, 1, 2)
         self._progress.start(self._member, len(windows.corners(needed)))
         logits = sliding_logits(
             image,
-            Mirrored(backend, self._reporter.check).run if self._options.mirror else backend.run,
+            Mirrored(backend, self._reporter.check, mirrored).run if self._options.mirror else backend.run,
             windows,
             batch=rung.batch,
             padding=prepared.padding,
             needed=needed,
             after_windows=self._progress.advance,
+            weights=[gaussian(length, length // 2) for length in patch] if grid else None,
         )
         if len(logits) not in (1, model.plan.classes) or (len(logits) == 1 and model.plan.classes > 2):
             raise InputError(

@@ -56,9 +56,9 @@ def place_windows(size: Sequence[int], patch: Sequence[int], overlap: float = 0.
     return Windows(_triple(size), _triple(patch), (z, y, x))
 
 
-def gaussian(length: int) -> torch.Tensor:
-    """Weights (length,) float32 along one axis of a window: standard deviation length / 8, 1 in the middle."""
-    offset = torch.arange(length, dtype=torch.float64) - (length - 1) / 2
+def gaussian(length: int, centre: float | None = None) -> torch.Tensor:
+    """Weights (length,) float32 along one axis of a window: standard deviation length / 8, 1 at `centre` (middle)."""
+    offset = torch.arange(length, dtype=torch.float64) - ((length - 1) / 2 if centre is None else centre)
     return torch.exp(-0.5 * (offset / (length / 8)) ** 2).float()
 
 
@@ -72,6 +72,7 @@ def sliding_logits(
     padding: Sequence[float] = (),
     needed: np.ndarray | None = None,
     after_windows: Callable[[int], None] = lambda count: None,
+    weights: Sequence[torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Blended logits of `image` (C, z, y, x) float32, computed and summed on the image's device.
 
@@ -86,12 +87,13 @@ def sliding_logits(
         needed: bool (z, y, x); windows that touch no True voxel are skipped, and voxels that are False come out as
             background. Every window that touches a True voxel is computed, so the values there are exact.
         after_windows: called with the number of windows done since the last call; may raise to stop.
+        weights: along each axis of a window; default `gaussian`.
 
     Returns:
         float32 (1, z, y, x): the foreground's logit, for K = 1 or 2, or when nothing is needed; else (K, z, y, x).
     """
-    axes = [gaussian(length).to(image.device) for length in windows.patch]
-    weights = axes[0][:, None, None] * axes[1][:, None] * axes[2]
+    axes = [axis.to(image.device) for axis in weights or [gaussian(length) for length in windows.patch]]
+    blend = axes[0][:, None, None] * axes[1][:, None] * axes[2]
     fill = torch.tensor(tuple(padding) or (0.0,) * len(image), device=image.device)
     total: torch.Tensor | None = None
     corners = windows.corners(needed)
@@ -102,7 +104,7 @@ def sliding_logits(
             total = torch.zeros((logits.shape[1], *windows.size), device=image.device)
         for corner, window_logits in zip(chosen, logits, strict=True):
             there, here = windows.inside(corner), windows.covered(corner)
-            total[(..., *there)].addcmul_(window_logits[(..., *here)], weights[here])
+            total[(..., *there)].addcmul_(window_logits[(..., *here)], blend[here])
         after_windows(len(chosen))
     if total is None:
         return torch.full((1, *windows.size), BACKGROUND_LOGIT, device=image.device)
@@ -160,7 +162,7 @@ def _axis_starts(size: int, patch: int, overlap: float) -> tuple[int, ...]:
         return (-((patch - size) // 2),)
     step = max(1.0, patch * (1 - overlap))
     steps = math.ceil((size - patch) / step - 1e-9)
-    return tuple(round(index * (size - patch) / steps) for index in range(steps + 1))
+    return tuple(round((size - patch) / steps * index) for index in range(steps + 1))
 
 
 def _box(bounds: Iterator[tuple[int, int]]) -> Box:

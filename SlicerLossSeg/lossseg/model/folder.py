@@ -70,6 +70,11 @@ class Model:
         return tuple(scheme.name for scheme in self.plan.channels)
 
     @property
+    def seen_cases(self) -> frozenset[str]:
+        """Names of the cases that it was trained on, those of the models that it was fine-tuned from among them."""
+        return frozenset(str(name) for key in ("train", "seen") for name in self.training.get(key, ()))
+
+    @property
     def network_config(self) -> dict[str, Any]:
         return self.plan.network
 

@@ -1,12 +1,12 @@
-"""The plain JSON config of a network, checked. Needs no torch."""
+"""Plain JSON configs of networks, checked: what they have in common, and that of the planned U-Net. Needs no torch."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from lossseg.errors import InputError
 
@@ -14,6 +14,62 @@ Triple: TypeAlias = tuple[int, int, int]
 
 HINT = "Make the config with `lossseg plan` or restore it from the model folder."
 FEWEST_STAGES = 3
+
+
+class Maps(NamedTuple):
+    """Sizes of the feature maps of one patch, in values.
+
+    Attributes:
+        saved: kept for the backward pass.
+        skipped: kept in prediction until the decoder takes them.
+        widest: of the largest single map.
+    """
+
+    saved: int
+    skipped: int
+    widest: int
+
+
+class NetworkConfig(Protocol):
+    """What every config can tell without torch."""
+
+    @property
+    def name(self) -> str:
+        """What `name` in the JSON config says."""
+        ...
+
+    @property
+    def in_channels(self) -> int:
+        """Image channels."""
+        ...
+
+    @property
+    def out_channels(self) -> int:
+        """Classes with the background."""
+        ...
+
+    @property
+    def divisor(self) -> Triple:
+        """(z, y, x) voxels that the edges of an input must be multiples of."""
+        ...
+
+    @property
+    def levels(self) -> int:
+        """Number of outputs in training."""
+        ...
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters."""
+        ...
+
+    def maps(self, patch: Sequence[int]) -> Maps:
+        """Feature maps of one patch of `patch` (z, y, x) voxels."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """The config as JSON holds it: lists, no tuples."""
+        ...
 
 
 def check_keys(name: str, config: Mapping[str, Any], allowed: Iterable[str]) -> None:
@@ -55,6 +111,75 @@ def sequence(name: str, key: str, value: object) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def flag(name: str, key: str, value: object) -> bool:
+    """`value` if it is true or false, else InputError."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name}: {key} is {value!r}.", "It must be true or false.")
+    return value
+
+
+def whole_numbers(name: str, key: str, value: object) -> tuple[int, ...]:
+    """`value` as a tuple if it is a list of whole numbers above 0, else InputError."""
+    return tuple(positive(name, key, entry) for entry in sequence(name, key, value))
+
+
+def triples(name: str, key: str, value: object) -> tuple[Triple, ...]:
+    """`value` as a tuple if it is a list of [z, y, x], whole numbers above 0, else InputError."""
+    made = []
+    for entry in sequence(name, key, value):
+        edges = sequence(name, key, entry)
+        if len(edges) != 3:
+            raise InputError(f"{name}: {key} holds {list(edges)}.", f"Each of {key} is [z, y, x].")
+        z, y, x = (positive(name, key, edge) for edge in edges)
+        made.append((z, y, x))
+    return tuple(made)
+
+
+def check_stages(
+    name: str, kernels: Sequence[Triple], strides: Sequence[Triple], filters: Sequence[int], fewest: int = FEWEST_STAGES
+) -> None:
+    """Raises InputError unless there is one of each per stage, the first stride is 1, and kernels suit strides."""
+    lengths = {"kernels": len(kernels), "strides": len(strides), "filters": len(filters)}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{count} {key}" for key, count in lengths.items())
+        raise InputError(f"{name}: there are {told}.", "Give one of each for every stage.")
+    if len(strides) < fewest:
+        raise InputError(f"{name}: {len(strides)} stage(s) are too few.", f"Give at least {fewest}.")
+    if strides[0] != (1, 1, 1):
+        raise InputError(
+            f"{name}: the first stride is {list(strides[0])}.",
+            "It must be [1, 1, 1], so that the output lies on the input's grid.",
+        )
+    for kernel, stride in zip(kernels, strides, strict=True):
+        if any(edge % 2 == 0 for edge in kernel) or any(
+            step > edge + 1 for edge, step in zip(kernel, stride, strict=True)
+        ):
+            raise InputError(
+                f"{name}: kernel {list(kernel)} with stride {list(stride)} is not possible.",
+                "Kernel sizes are odd and at least the stride less one.",
+            )
+
+
+def total(strides: Sequence[Triple]) -> Triple:
+    """The product of the strides per axis."""
+    z, y, x = (math.prod(stride[axis] for stride in strides) for axis in range(3))
+    return z, y, x
+
+
+def stage_voxels(strides: Sequence[Triple], patch: Sequence[int]) -> list[int]:
+    """Voxels of one feature map after each of `strides`, for a patch of `patch` (z, y, x) voxels."""
+    edges, counts = list(patch), []
+    for stride in strides:
+        edges = [math.ceil(edge / step) for edge, step in zip(edges, stride, strict=True)]
+        counts.append(math.prod(edges))
+    return counts
+
+
+def plain(value: Any) -> Any:
+    """`value` with lists in the place of tuples."""
+    return [plain(entry) for entry in value] if isinstance(value, list | tuple) else value
+
+
 @dataclass(frozen=True)
 class DynUNetConfig:
     """A U-Net with kernel and stride per axis and stage, finest stage first, bottleneck last.
@@ -86,72 +211,53 @@ class DynUNetConfig:
             InputError: a setting is missing, unknown or of a wrong form, or the stages do not agree.
         """
         check_keys(cls.name, config, cls.keys)
-        if not isinstance(config["deep_supervision"], bool):
-            raise InputError(
-                f"{cls.name}: deep_supervision is {config['deep_supervision']!r}.", "It must be true or false."
-            )
         made = cls(
             in_channels=positive(cls.name, "in_channels", config["in_channels"]),
             out_channels=positive(cls.name, "out_channels", config["out_channels"]),
-            kernels=_triples(cls.name, "kernels", config["kernels"]),
-            strides=_triples(cls.name, "strides", config["strides"]),
-            filters=tuple(
-                positive(cls.name, "filters", value) for value in sequence(cls.name, "filters", config["filters"])
-            ),
-            deep_supervision=config["deep_supervision"],
+            kernels=triples(cls.name, "kernels", config["kernels"]),
+            strides=triples(cls.name, "strides", config["strides"]),
+            filters=whole_numbers(cls.name, "filters", config["filters"]),
+            deep_supervision=flag(cls.name, "deep_supervision", config["deep_supervision"]),
         )
-        made._check_stages()
+        check_stages(cls.name, made.kernels, made.strides, made.filters)
         return made
 
     def to_json(self) -> dict[str, Any]:
         """The config as JSON holds it: lists, no tuples."""
-        plain = asdict(self)
-        plain["kernels"] = [list(kernel) for kernel in self.kernels]
-        plain["strides"] = [list(stride) for stride in self.strides]
-        plain["filters"] = list(self.filters)
-        return {"name": self.name} | plain
+        return {"name": self.name} | {key: plain(value) for key, value in asdict(self).items()}
 
     @property
     def divisor(self) -> Triple:
         """(z, y, x) voxels that the edges of an input must be multiples of."""
-        z, y, x = (math.prod(stride[axis] for stride in self.strides) for axis in range(3))
-        return z, y, x
+        return total(self.strides)
 
     @property
     def levels(self) -> int:
         """Number of outputs in training."""
         return len(self.strides) - 1 if self.deep_supervision else 1
 
-    def _check_stages(self) -> None:
-        lengths = {"kernels": len(self.kernels), "strides": len(self.strides), "filters": len(self.filters)}
-        if len(set(lengths.values())) > 1:
-            told = ", ".join(f"{count} {key}" for key, count in lengths.items())
-            raise InputError(f"{self.name}: there are {told}.", "Give one of each for every stage.")
-        if len(self.strides) < FEWEST_STAGES:
-            raise InputError(
-                f"{self.name}: {len(self.strides)} stage(s) are too few.", f"Give at least {FEWEST_STAGES}."
-            )
-        if self.strides[0] != (1, 1, 1):
-            raise InputError(
-                f"{self.name}: the first stride is {list(self.strides[0])}.",
-                "It must be [1, 1, 1], so that the output lies on the input's grid.",
-            )
-        for kernel, stride in zip(self.kernels, self.strides, strict=True):
-            if any(edge % 2 == 0 for edge in kernel) or any(
-                step > edge + 1 for edge, step in zip(kernel, stride, strict=True)
-            ):
-                raise InputError(
-                    f"{self.name}: kernel {list(kernel)} with stride {list(stride)} is not possible.",
-                    "Kernel sizes are odd and at least the stride less one.",
-                )
+    @property
+    def parameters(self) -> int:
+        """Two convolutions without bias and two affine norms per block, a transposed convolution before each decoder
+        block, an output convolution with bias for each output."""
+        count, inputs = 0, self.in_channels
+        for filters, kernel in zip(self.filters, self.kernels, strict=True):
+            count += _block(inputs, filters, kernel)
+            inputs = filters
+        for stage in range(1, len(self.filters)):
+            below, filters = self.filters[stage], self.filters[stage - 1]
+            count += below * filters * math.prod(self.strides[stage])
+            count += _block(2 * filters, filters, self.kernels[stage])
+        return count + sum((filters + 1) * self.out_channels for filters in self.filters[: self.levels])
+
+    def maps(self, patch: Sequence[int]) -> Maps:
+        """Feature maps of one patch: of each convolution its input (the activated map before it; in the decoder the
+        concatenation) and its result before the norm."""
+        voxels = stage_voxels(self.strides, patch)
+        sizes = [filters * count for filters, count in zip(self.filters, voxels, strict=True)]
+        saved = self.in_channels * voxels[0] + 10 * sum(sizes[:-1]) + 4 * sizes[-1]
+        return Maps(saved, sum(sizes[1:-1]), max(sizes))
 
 
-def _triples(name: str, key: str, value: object) -> tuple[Triple, ...]:
-    made = []
-    for entry in sequence(name, key, value):
-        edges = sequence(name, key, entry)
-        if len(edges) != 3:
-            raise InputError(f"{name}: {key} holds {list(edges)}.", f"Each of {key} is [z, y, x].")
-        z, y, x = (positive(name, key, edge) for edge in edges)
-        made.append((z, y, x))
-    return tuple(made)
+def _block(inputs: int, filters: int, kernel: Triple) -> int:
+    return (inputs * filters + filters * filters) * math.prod(kernel) + 4 * filters

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from monai.networks.nets import DynUNet
 
-from lossseg.errors import InputError
 from lossseg.networks.config import DynUNetConfig
+from lossseg.networks.image_shape import check_image
 
 
 class PlannedUNet(DynUNet):
@@ -45,7 +45,7 @@ class PlannedUNet(DynUNet):
         Raises:
             InputError: the image has other channels, or an edge is no multiple of the network's.
         """
-        self._check(image)
+        check_image(image, self.config)
         features, skips = self.input_block(image), []
         for downsample in [*self.downsamples, self.bottleneck]:
             skips.append(features)
@@ -59,15 +59,3 @@ class PlannedUNet(DynUNet):
             return output
         coarser = stages[-2::-1]
         return [output, *(head(stage) for head, stage in zip(self.deep_supervision_heads, coarser, strict=True))]
-
-    def _check(self, image: torch.Tensor) -> None:
-        if image.ndim != 5 or image.shape[1] != self.config.in_channels:
-            raise InputError(
-                f"The network got an image of shape {tuple(image.shape)}.",
-                f"It takes (batch, {self.config.in_channels}, z, y, x).",
-            )
-        if any(edge % step for edge, step in zip(image.shape[2:], self.config.divisor, strict=True)):
-            raise InputError(
-                f"The network cannot take an image of {tuple(image.shape[2:])} voxels (z, y, x).",
-                f"Its edges must be multiples of {self.config.divisor}.",
-            )

@@ -1,11 +1,11 @@
 """From a volume to what the network sees, and back: fingerprint, plan, intensity scheme, resampling, cache."""
 
-from lossseg.preprocessing.cache import CachedCase, PreparedCases, prepare_dataset
+from lossseg.preprocessing.cache import CachedCase, PreparedCases, counted, prepare_dataset
 from lossseg.preprocessing.case import Prepared, prepare, prepare_label, restore
 from lossseg.preprocessing.fingerprint import CaseFingerprint, Fingerprint, fingerprint
 from lossseg.preprocessing.imbalance import imbalance
 from lossseg.preprocessing.maps import prepare_maps
-from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, Plan
+from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, NnUNetGrid, Plan
 from lossseg.preprocessing.planning import PlanSettings, plan_dataset, read_plan
 
 __all__ = [
@@ -14,10 +14,12 @@ __all__ = [
     "ChannelKind",
     "ChannelScheme",
     "Fingerprint",
+    "NnUNetGrid",
     "Plan",
     "PlanSettings",
     "Prepared",
     "PreparedCases",
+    "counted",
     "fingerprint",
     "imbalance",
     "plan_dataset",

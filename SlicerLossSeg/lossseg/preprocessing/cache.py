@@ -51,7 +51,7 @@ class CachedCase:
         return np.load(self.folder / "image.npy", mmap_mode="r")
 
     def label(self) -> np.ndarray:
-        """(z, y, x) unsigned."""
+        """(z, y, x) unsigned; voxels to ignore have the value after the last class, see `counted`."""
         return np.load(self.folder / "label.npy", mmap_mode="r")
 
     def lesion_voxels(self, lesion: int) -> np.ndarray:
@@ -100,13 +100,13 @@ def prepare_dataset(
         target, stamp = folder / case.name, _stamp(case)
         record = _record(target)
         if record is None or record["source"] != stamp:
-            record = _write(case, plan, target, stamp)
+            record = _write(case, plan, target, stamp, dataset.ignore)
         cases[case.name] = CachedCase(case.name, target, int(record["lesions"]), tuple(record["padding"]))
         stage.advance()
     return PreparedCases(folder, cases)
 
 
-def _write(case: Case, plan: Plan, target: Path, stamp: list[Any]) -> dict[str, Any]:
+def _write(case: Case, plan: Plan, target: Path, stamp: list[Any], ignore: int | None) -> dict[str, Any]:
     volumes = [read_volume(path) for path in case.images]
     assert case.label is not None
     label = read_label(case.label)
@@ -116,14 +116,14 @@ def _write(case: Case, plan: Plan, target: Path, stamp: list[Any]) -> dict[str, 
             f"{label.geometry.difference(volumes[0].geometry)}.",
             "Resample the label to the image's grid.",
         )
-    if label.array.max(initial=0) >= plan.classes:
+    if label.array.max(initial=0) >= plan.classes + (ignore is not None):
         raise InputError(
             f"{case.label} holds label {int(label.array.max())}, but dataset.json names 0 to {plan.classes - 1}.",
             "Correct the label file or dataset.json.",
         )
     prepared = prepare(volumes, plan)
     array = prepare_label(label, prepared, plan)
-    voxels, offsets = lesion_index(array)
+    voxels, offsets = lesion_index(counted(array, plan.classes))
     record = {"format": _FORMAT, "source": stamp, "lesions": len(offsets) - 1, "padding": prepared.padding}
     beside: Path | None = None
     try:
@@ -143,6 +143,11 @@ def _write(case: Case, plan: Plan, target: Path, stamp: list[Any]) -> dict[str, 
         if beside is not None and beside.exists():
             shutil.rmtree(beside)
     return record
+
+
+def counted(label: np.ndarray, classes: int) -> np.ndarray:
+    """A label with the voxels to ignore, whose value is the number of classes, as background."""
+    return np.where(label < classes, label, 0).astype(label.dtype) if label.max(initial=0) >= classes else label
 
 
 def lesion_index(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

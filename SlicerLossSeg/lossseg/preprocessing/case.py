@@ -9,10 +9,12 @@ import numpy as np
 
 from lossseg.errors import InputError
 from lossseg.images import Geometry, Volume
+from lossseg.preprocessing import nnunet
 from lossseg.preprocessing.intensity import normalise
 from lossseg.preprocessing.orientation import Orientation
 from lossseg.preprocessing.plan import ChannelKind, Plan
 from lossseg.preprocessing.resampling import (
+    Spacing,
     coarse_axis,
     resample_image,
     resample_label,
@@ -32,12 +34,19 @@ class Prepared:
         crop: the part of the original grid (z, y, x) that it covers.
         geometry: the original grid.
         padding: per channel the value that stands for "nothing there", for windows that reach over the border.
+        plan: whose grid this is.
     """
 
     image: np.ndarray
     crop: Crop
     geometry: Geometry
     padding: tuple[float, ...]
+    plan: Plan
+
+    @property
+    def orientation(self) -> Orientation:
+        """How the axes of the original grid become those of `image`."""
+        return Orientation.of_plan(self.plan, self.geometry)
 
     @property
     def crop_shape(self) -> tuple[int, int, int]:
@@ -77,34 +86,40 @@ def prepare(volumes: Sequence[Volume], plan: Plan, *, crop: Crop | None = None) 
     box = nonzero_box(volumes)
     if crop is not None:
         box = _clipped(crop, geometry)
-    orientation = Orientation.of(geometry)
+    orientation = Orientation.of_plan(plan, geometry)
     inside = _organ(volumes, plan, box)
+    body = nnunet.body([volume.array[box] for volume in volumes]) if _measures_body(plan) else None
     spacing = orientation.spacing(geometry)
-    coarse = coarse_axis(spacing)
     channels: list[np.ndarray] = []
     for volume, scheme in zip(volumes, plan.channels, strict=True):
         if scheme.kind is ChannelKind.ORGAN_MASK:
             continue
-        values = orientation.apply(normalise(volume.array[box], scheme, inside))
-        shape = resampled_shape(_shape(values), spacing, plan.spacing)
-        channels.append(np.ascontiguousarray(resample_image(values, shape, coarse), np.float32))
+        values = orientation.apply(normalise(volume.array[box], scheme, inside, body))
+        channels.append(np.ascontiguousarray(_onto_grid(values, spacing, plan), np.float32))
     schemes = [scheme for scheme in plan.channels if scheme.kind is not ChannelKind.ORGAN_MASK]
-    padding = tuple(0.0 if s.nonzero else float(c.min()) for s, c in zip(schemes, channels, strict=True))
-    return Prepared(channels[0][None] if len(channels) == 1 else np.stack(channels), box, geometry, padding)
+    zero = [plan.nnunet is not None or scheme.nonzero for scheme in schemes]
+    padding = tuple(0.0 if fixed else float(values.min()) for fixed, values in zip(zero, channels, strict=True))
+    return Prepared(channels[0][None] if len(channels) == 1 else np.stack(channels), box, geometry, padding, plan)
 
 
 def prepare_label(label: Volume, prepared: Prepared, plan: Plan) -> np.ndarray:
     """The label (z, y, x) of a prepared case on the plan's grid, in the smallest unsigned type."""
-    values = Orientation.of(label.geometry).apply(label.array[prepared.crop])
+    values = Orientation.of_plan(plan, label.geometry).apply(label.array[prepared.crop])
     shape = _shape(prepared.image[0])
     return np.ascontiguousarray(resample_label(np.ascontiguousarray(values), shape))
 
 
-def restore(probability: np.ndarray, prepared: Prepared) -> np.ndarray:
-    """A probability (z, y, x) on the plan's grid, linearly resampled to the original grid inside `prepared.crop`."""
-    orientation = Orientation.of(prepared.geometry)
+def restore(values: np.ndarray, prepared: Prepared) -> np.ndarray:
+    """Values (z, y, x) on the plan's grid, linearly resampled to the original grid inside `prepared.crop`.
+
+    They are probabilities; logits where the plan is nnU-Net's, whose own resampling is used then.
+    """
+    orientation, plan = prepared.orientation, prepared.plan
     a, b, c = (prepared.crop_shape[axis] for axis in orientation.axes)
-    return np.ascontiguousarray(orientation.undo(resample_linear(probability, (a, b, c))))
+    if plan.nnunet is None:
+        return np.ascontiguousarray(orientation.undo(resample_linear(values, (a, b, c))))
+    axis = nnunet.separate_axis(plan.spacing, orientation.spacing(prepared.geometry))
+    return np.ascontiguousarray(orientation.undo(nnunet.resample(values, (a, b, c), axis, plan.nnunet.logit_order)))
 
 
 def check_channels(volumes: Sequence[Volume], plan: Plan) -> None:
@@ -121,6 +136,19 @@ def check_channels(volumes: Sequence[Volume], plan: Plan) -> None:
                 f"{volume.geometry.difference(volumes[0].geometry)}.",
                 "Resample all channels to one grid.",
             )
+
+
+def _onto_grid(values: np.ndarray, spacing: Spacing, plan: Plan) -> np.ndarray:
+    """`values` (z, y, x), turned to the plan's axes already, resampled from `spacing` to the plan's."""
+    if plan.nnunet is None:
+        shape = resampled_shape(_shape(values), spacing, plan.spacing)
+        return resample_image(values, shape, coarse_axis(spacing))
+    shape = nnunet.resampled_shape(_shape(values), spacing, plan.spacing)
+    return nnunet.resample(values, shape, nnunet.separate_axis(spacing, plan.spacing), plan.nnunet.image_order)
+
+
+def _measures_body(plan: Plan) -> bool:
+    return plan.nnunet is not None and any(scheme.nonzero for scheme in plan.channels)
 
 
 def _organ(volumes: Sequence[Volume], plan: Plan, box: Crop) -> np.ndarray | None:

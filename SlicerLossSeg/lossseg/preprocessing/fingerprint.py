@@ -102,7 +102,7 @@ def fingerprint(
     cases: list[CaseFingerprint] = []
     samples: list[list[np.ndarray]] = [[] for _ in dataset.channels]
     for case in chosen:
-        facts, foreground = _read(case, generator)
+        facts, foreground = _read(case, dataset.ignore, generator)
         cases.append(facts)
         for channel, values in zip(samples, foreground, strict=True):
             channel.append(values)
@@ -110,7 +110,7 @@ def fingerprint(
     return Fingerprint(tuple(cases), tuple(_intensities(np.concatenate(channel)) for channel in samples))
 
 
-def _read(case: Case, generator: np.random.Generator) -> tuple[CaseFingerprint, list[np.ndarray]]:
+def _read(case: Case, ignore: int | None, generator: np.random.Generator) -> tuple[CaseFingerprint, list[np.ndarray]]:
     volumes = [read_volume(path) for path in case.images]
     assert case.label is not None
     label = read_label(case.label)
@@ -122,6 +122,8 @@ def _read(case: Case, generator: np.random.Generator) -> tuple[CaseFingerprint, 
         )
     box = nonzero_box(volumes)
     inside = label.array[box]
+    if ignore is not None:
+        inside = np.where(inside == ignore, 0, inside)
     sizes: list[float] = []
     values_present = np.unique(inside)
     for value in values_present[values_present > 0]:

@@ -9,11 +9,14 @@ from lossseg.preprocessing.plan import ChannelKind, ChannelScheme
 _SMALLEST_STD = 1e-8
 
 
-def normalise(array: np.ndarray, scheme: ChannelScheme, inside: np.ndarray | None = None) -> np.ndarray:
+def normalise(
+    array: np.ndarray, scheme: ChannelScheme, inside: np.ndarray | None = None, body: np.ndarray | None = None
+) -> np.ndarray:
     """`array` (z, y, x) in the image's units as float32 network input.
 
     Args:
         inside: organ mask (z, y, x) bool; voxels outside get the lowest value of the scheme's range first.
+        body: (z, y, x) bool, what a `nonzero` scheme measures and keeps; default the voxels that are not 0.
     """
     values = array.astype(np.float32)
     if inside is not None:
@@ -29,12 +32,15 @@ def normalise(array: np.ndarray, scheme: ChannelScheme, inside: np.ndarray | Non
             values -= np.float32(scheme.mean)
             values /= np.float32(max(scheme.std or 0.0, _SMALLEST_STD))
         case ChannelKind.ZSCORE:
-            body = values != 0 if scheme.nonzero else None
-            mean, std = _moments(values, body if body is not None and body.any() else None)
+            measured = (body if body is not None else values != 0) if scheme.nonzero else None
+            mean, std = _moments(values, measured if measured is not None and measured.any() else None)
             values -= np.float32(mean)
             values /= np.float32(max(std, _SMALLEST_STD))
-            if body is not None:
-                values[~body] = 0
+            if measured is not None:
+                values[~measured] = 0
+        case ChannelKind.RESCALE:
+            values -= values.min()
+            values /= np.float32(max(float(values.max()), _SMALLEST_STD))
     return values
 
 

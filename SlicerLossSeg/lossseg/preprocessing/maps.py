@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from lossseg.files import atomic
-from lossseg.preprocessing.cache import CachedCase
+from lossseg.preprocessing.cache import CachedCase, counted
 from lossseg.preprocessing.plan import Plan
 from lossseg.reporting import Reporter, Silent, Stage
 from lossseg.weights import voxel_map
@@ -33,7 +33,7 @@ def prepare_maps(
         return
     stage = Stage(reporter or Silent(), "prepare maps", len(missing))
     for case, made in missing:
-        values = made.make(np.asarray(case.label()), spacing=plan.spacing, classes=plan.classes)
+        values = made.make(counted(np.asarray(case.label()), plan.classes), spacing=plan.spacing, classes=plan.classes)
         with atomic(case.map_file(made.name)) as beside:
             np.save(beside, values)
         stage.advance()

@@ -11,6 +11,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from lossseg.images import Geometry
+from lossseg.preprocessing.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,19 @@ class Orientation:
         a, b, c = (int(axis) for axis in stored)
         p, q, r = (bool(components[row, axis] < 0) for row, axis in enumerate(stored))
         return cls((a, b, c), (p, q, r))
+
+    @classmethod
+    def of_plan(cls, plan: Plan, geometry: Geometry) -> Orientation:
+        """How a volume's axes become those of the plan's grid: (S, P, L), or what nnU-Net was trained on."""
+        if plan.nnunet is None:
+            return cls.of(geometry)
+        axes, flips = (0, 1, 2), (False, False, False)
+        if plan.nnunet.canonical:
+            patient = cls.of(geometry)
+            s, p, r = patient.flips
+            axes, flips = patient.axes, (s, not p, not r)
+        a, b, c = plan.nnunet.transpose
+        return cls((axes[a], axes[b], axes[c]), (flips[a], flips[b], flips[c]))
 
     def apply(self, array: np.ndarray) -> np.ndarray:
         """A view of the stored `array` (z, y, x) along (S, P, L)."""

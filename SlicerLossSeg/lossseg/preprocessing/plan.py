@@ -21,6 +21,8 @@ class ChannelKind(StrEnum):
     """Clipped to the training foreground's 0.5 and 99.5 percentiles, then the training foreground's mean and SD."""
     WINDOW = "window"
     """Clipped to [low, high] and scaled to [0, 1] (Shirokikh et al. 2020, section 4.1)."""
+    RESCALE = "rescale"
+    """Each volume's own lowest and highest value to 0 and 1."""
     NONE = "none"
     """As it is."""
     ORGAN_MASK = "organ_mask"
@@ -47,6 +49,27 @@ class ChannelScheme:
 
 
 @dataclass(frozen=True)
+class NnUNetGrid:
+    """How nnU-Net brings a case onto the network's grid, for models that it trained.
+
+    The axes stay those of the file, the resampling and the blending of windows are nnU-Net's, and logits rather than
+    probabilities go back to the file's grid.
+
+    Attributes:
+        transpose: for each axis of the network's grid, the axis (z, y, x) of the file.
+        mirror: axes of the network's grid that were mirrored in training, and may be in prediction.
+        image_order, logit_order: of the spline that resamples the image, and the logits on the way back.
+        canonical: the volume is turned to the patient's S, A and R axes first.
+    """
+
+    transpose: Triple = (0, 1, 2)
+    mirror: tuple[int, ...] = (0, 1, 2)
+    image_order: int = 3
+    logit_order: int = 1
+    canonical: bool = False
+
+
+@dataclass(frozen=True)
 class Plan:
     """What preprocessing, training and prediction agree on.
 
@@ -57,6 +80,7 @@ class Plan:
         batch: patches per training step.
         labels: name to value, background 0 first.
         network: config for `lossseg.networks.build`.
+        nnunet: set for a model that nnU-Net trained: its axes and its resampling instead of the house's.
     """
 
     channels: tuple[ChannelScheme, ...]
@@ -65,6 +89,7 @@ class Plan:
     batch: int
     labels: dict[str, int]
     network: dict[str, Any]
+    nnunet: NnUNetGrid | None = None
 
     @property
     def inputs(self) -> int:
@@ -77,7 +102,8 @@ class Plan:
 
     def grid(self) -> dict[str, Any]:
         """The part that decides the preprocessed voxels: equal grids can share them."""
-        return {"channels": [asdict(scheme) for scheme in self.channels], "spacing": list(self.spacing)}
+        grid = {"channels": [asdict(scheme) for scheme in self.channels], "spacing": list(self.spacing)}
+        return grid | ({"nnunet": _lists(asdict(self.nnunet))} if self.nnunet else {})
 
     def to_json(self) -> dict[str, Any]:
         rest = {"patch": list(self.patch), "batch": self.batch, "labels": self.labels, "network": self.network}
@@ -105,8 +131,27 @@ class Plan:
                 batch=int(value["batch"]),
                 labels={str(k): int(v) for k, v in value["labels"].items()},
                 network=dict(value["network"]),
+                nnunet=_nnunet_grid(value["nnunet"]) if value.get("nnunet") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 f"The plan cannot be read ({error!r}).", "Restore the model folder from a copy."
             ) from error
+
+
+def _nnunet_grid(value: Mapping[str, Any]) -> NnUNetGrid:
+    a, b, c = (int(axis) for axis in value["transpose"])
+    mirror = tuple(int(axis) for axis in value["mirror"])
+    if sorted((a, b, c)) != [0, 1, 2] or not set(mirror) <= {0, 1, 2}:
+        raise ValueError(f"axes {value['transpose']} and {value['mirror']}")
+    return NnUNetGrid(
+        transpose=(a, b, c),
+        mirror=mirror,
+        image_order=int(value["image_order"]),
+        logit_order=int(value["logit_order"]),
+        canonical=bool(value["canonical"]),
+    )
+
+
+def _lists(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: list(entry) if isinstance(entry, tuple) else entry for key, entry in value.items()}

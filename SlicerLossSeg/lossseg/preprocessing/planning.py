@@ -33,14 +33,19 @@ class PlanSettings:
 
     Attributes:
         memory_gb: memory in GiB that a training step may take.
-        base_filters: filters of the first stage, doubled per stage up to `max_filters` (nnU-Net 320, ADAM 2020 360).
+        network: a name of `lossseg.networks.catalogue.NETWORKS`.
+        base_filters: filters of the first stage (None: the network's own), in most networks doubled per stage up to
+            `max_filters` (nnU-Net 320, ADAM 2020 360).
         filters: the filters of every stage, instead of the two above; also fixes the number of stages.
         patch: (z, y, x) voxels; batch: patches per step; spacing: (S, P, L) mm.
         windows: fixed intensity window (low, high) by channel name, scaled to [0, 1].
+        deep_supervision: train with an output at every resolution, where the network has them.
+        dilations: rates of dilated filters, for networks that have such.
     """
 
     memory_gb: float = 8.0
-    base_filters: int = 32
+    network: str = "unet"
+    base_filters: int | None = None
     max_filters: int = 320
     filters: tuple[int, ...] | None = None
     patch: tuple[int, int, int] | None = None
@@ -48,6 +53,7 @@ class PlanSettings:
     spacing: tuple[float, float, float] | None = None
     windows: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     deep_supervision: bool = True
+    dilations: tuple[int, ...] | None = None
 
 
 def plan_dataset(
@@ -65,7 +71,7 @@ def plan_dataset(
     Raises:
         InputError: a case cannot be read, or the settings do not fit the data.
     """
-    from lossseg.networks.planning import fit_patch  # the networks room needs torch, this one must not
+    from lossseg.networks.planning import Design, fit_patch  # the networks room needs torch, this one must not
 
     settings = settings or PlanSettings()
     facts = fingerprint(dataset, names=names, reporter=reporter)
@@ -86,14 +92,18 @@ def plan_dataset(
         spacing,
         median,
         int(settings.memory_gb * _GIB),
+        Design(
+            network=settings.network,
+            base_filters=settings.base_filters,
+            max_filters=settings.max_filters,
+            filters=settings.filters,
+            dilations=settings.dilations,
+            deep_supervision=settings.deep_supervision,
+        ),
         in_channels=inputs,
         out_channels=len(dataset.labels),
-        base_filters=settings.base_filters,
-        max_filters=settings.max_filters,
-        filters=settings.filters,
         patch=settings.patch,
         batch=settings.batch,
-        deep_supervision=settings.deep_supervision,
         dataset_voxels=sum(math.prod(shape) for shape in shapes),
     )
     return facts, Plan(channels, spacing, patch, batch, dict(dataset.labels), network)
