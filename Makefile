@@ -57,6 +57,7 @@ format: $(READY)
 bench: $(READY)
 	-@$(BIN)/python Testing/Benchmarks/losses_speed.py
 	-@$(BIN)/python Testing/Benchmarks/evaluation_speed.py
+	-@$(BIN)/python Testing/Benchmarks/inspect_speed.py
 	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py --overlap 0
 
 smoke: $(READY)

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from lossseg.cli.app import as_command, make_app
+from lossseg.cli.app import as_command, command_name, make_app
 from lossseg.cli.options import parameters, typed_values
 from lossseg.cli.show import show
 from lossseg.cli.terminal import Terminal, number, remaining
@@ -26,7 +26,7 @@ from lossseg.jobs.actions import ACTIONS
 from lossseg.jobs.typed import parse
 
 ENGINE = Path(__file__).parents[2] / "SlicerLossSeg"
-COMMANDS = (*ACTIONS, "run", "serve")
+COMMANDS = (*map(command_name, ACTIONS.values()), "run", "serve")
 
 
 def lossseg(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
@@ -83,7 +83,7 @@ def test_the_examples_are_valid(action, monkeypatch):
     monkeypatch.setattr("lossseg.cli.app.execute", execute)
     app = make_app({action.kind: action})
     for line in action.examples:
-        answer = CliRunner().invoke(app, [action.kind, *as_command(action, line)], catch_exceptions=False)
+        answer = CliRunner().invoke(app, [command_name(action), *as_command(action, line)], catch_exceptions=False)
         assert answer.exit_code == 0, answer.output
     assert len(taken) == len(action.examples)
 
@@ -93,7 +93,7 @@ def test_every_option_has_help_and_a_default(action, help_of):
     for parameter in parameters(action.params):
         info = parameter.annotation.__metadata__[0]
         assert info.help and info.help.endswith(".")
-    assert "--json" in help_of[action.kind] and "--debug" in help_of[action.kind]
+    assert "--json" in help_of[command_name(action)] and "--debug" in help_of[command_name(action)]
 
 
 def test_help_loads_no_torch_and_is_quick():
@@ -246,14 +246,17 @@ def test_phantom_plan_and_evaluate_for_a_person(tmp_path):
     assert answer.returncode == 0 and "2 cases in" in answer.stdout
     answer = lossseg("plan", data, "--out", tmp_path / "plan.json")
     assert answer.returncode == 0 and "2 annotated" in answer.stdout
-    assert json.loads((tmp_path / "plan.json").read_text())["plan"]["labels"] == {"background": 0, "aneurysm": 1}
+    assert json.loads((tmp_path / "plan.json").read_text(encoding="utf-8"))["plan"]["labels"] == {
+        "background": 0,
+        "aneurysm": 1,
+    }
     assert lossseg("plan", data, "--out", tmp_path / "plan.json").returncode == 2
     answer = lossseg("evaluate", data / "labelsTr", data / "labelsTr", "--out", tmp_path / "evaluation")
     assert answer.returncode == 0, answer.stderr
     assert "2 cases evaluated, 0 could not be." in answer.stdout
     written = {path.name for path in (tmp_path / "evaluation").iterdir()}
     assert written == {"lesions.csv", "lesions.json", "cases.csv", "summary.json", "report.html"}
-    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text())["summary"]
+    summary = json.loads((tmp_path / "evaluation" / "summary.json").read_text(encoding="utf-8"))["summary"]
     assert (summary["lesion_recall"], summary["false_positives_per_case"], summary["object_dice"]) == (1.0, 0.0, 1.0)
 
 
@@ -279,7 +282,7 @@ def test_what_predict_writes_beside_the_labels_is_understood(tmp_path):
     answer = lossseg("evaluate", results, data / "labelsTr", "--prob", results, "--out", tmp_path / "out")
     assert answer.returncode == 0, answer.stderr
     assert "1 case evaluated, 0 could not be." in answer.stdout
-    lesions = json.loads((tmp_path / "out" / "lesions.json").read_text())["cases"][0]["lesions"]
+    lesions = json.loads((tmp_path / "out" / "lesions.json").read_text(encoding="utf-8"))["cases"][0]["lesions"]
     assert lesions and all(lesion["confidence_max"] == pytest.approx(0.75) for lesion in lesions)
 
 
@@ -291,7 +294,7 @@ def test_doctor_tells_versions_and_devices():
     assert summary["missing"] == []
     assert summary["torch"]["device"].startswith(("cpu", "cuda", "mps"))
     assert summary["machine"]["cores"] >= 1
-    assert {entry["name"] for entry in summary["optional"]} == {"matplotlib", "openvino", "ray"}
+    assert {entry["name"] for entry in summary["optional"]} == {"matplotlib", "openvino", "ray", "cma"}
 
 
 def test_losses_lists_and_explains():

@@ -87,9 +87,14 @@ EXPRESSIONS = [
     "blob(dice + ce)",
     "blob(dice(squared=True))",
     "cc(dice + ce)",
+    "taylor(t0=0.2, t2=0.3, t4=1, t6=-1, t7=0.5)",
+    "glo",
+    "glo(tree=cross_entropy)",
+    "ml3",
+    "iw(taylor + glo + ml3)",
 ]
 # A good prediction makes these negative.
-SIGNED = ("boundary", "region_wise")
+SIGNED = ("boundary", "region_wise", "taylor", "glo", "ml3")
 
 
 def test_all_terms_are_tested() -> None:

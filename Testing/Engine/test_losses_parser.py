@@ -35,6 +35,7 @@ from lossseg.weights import MAPS
         ("1e-7*dice", "1e-07*dice"),
         ("tversky(beta=learn, alpha = learn)", "tversky(alpha=learn, beta=learn)"),
         ("softadapt(dice, ce+bce, every=10, variant=plain)", "softadapt(dice, ce + bce, variant=plain, every=10)"),
+        ("glo(tree='baikal')", "glo(tree=baikal)"),
     ],
 )
 def test_normal_form(written: str, normal: str) -> None:
@@ -49,6 +50,8 @@ def _values(parameter: Parameter) -> st.SearchStrategy[float | bool | str]:
         return st.booleans()
     if parameter.kind is Kind.CHOICE:
         return st.sampled_from(parameter.choices)
+    if parameter.kind is Kind.FILE:
+        return st.sampled_from((*parameter.choices, "found/my loss.json", "C:/ü/x.json"))
     low, high = max(parameter.low, -1e9), min(parameter.high, 1e9)
     if parameter.whole:
         return st.integers(int(low), int(high)).map(float)
@@ -114,6 +117,17 @@ def test_any_text_gives_a_tree_or_an_input_error(text: str) -> None:
         ("cov(ce)", "cov takes at least 2 losses in its parentheses, not 1"),
         ("dice(squared=1)", "dice: squared=1 is not allowed. squared is True or False."),
         ("dice(squared='yes')", "dice: squared='yes' is not allowed."),
+        (
+            "glo(tree=baikl)",
+            "glo: tree=baikl is not allowed. Did you mean 'baikal'? tree is baikal, cross_entropy, or the",
+        ),
+        ("glo(tree=3)", "glo: tree=3 is not allowed."),
+        (
+            "ml3(net='net.pkl')",
+            "ml3: net=net.pkl is not allowed. net is phantoms, or the path of a .json file in quotes",
+        ),
+        ("ml3(net='a\\b.json')", "it contains '\\'. Write / in the path of a file."),
+        ("glo('x.json')", "glo: the value 'x.json' has no name. Give a parameter by its name, as glo(tree=...)"),
         ("topk(k=0.1, k=0.2)", "topk: parameter 'k' is given twice."),
         ("topk(0.1)", "topk: the value 0.1 has no name. Give a parameter by its name, as topk(k=...)."),
         ("ce(0.1)", "ce: the value 0.1 has no name. Write ce."),

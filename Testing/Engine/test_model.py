@@ -63,7 +63,7 @@ def test_a_model_is_never_overwritten(tmp_path):
 
 def test_a_newer_format_is_refused(tmp_path):
     card = make(tmp_path / "m") / "model.json"
-    card.write_text(json.dumps(json.loads(card.read_text()) | {"format": 99}))
+    card.write_text(json.dumps(json.loads(card.read_text(encoding="utf-8")) | {"format": 99}))
     with pytest.raises(InputError, match="format 99"):
         load(tmp_path / "m")
 
@@ -93,7 +93,7 @@ def test_truncated_weights_and_a_missing_card_are_named(tmp_path):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     folder = make(tmp_path / "m")
-    card = json.loads((folder / "model.json").read_text())
+    card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     card["plan"]["network"]["filters"] = [4, 8, 16]
     (folder / "model.json").write_text(json.dumps(card))
     with pytest.raises(InputError, match="does not fit the network"):

@@ -242,7 +242,7 @@ def test_a_dataset_of_phantoms_can_be_trained_on(tmp_path: Path, kind: str) -> N
     assert list(dataset.foreground.values()) == ([1, 2, 3] if kind == "us" else [1])
     checks = check_cases(dataset, Silent())
     assert not any(check.empty for check in checks)
-    assert json.loads((folder / "dataset.json").read_text())["numTraining"] == 2
+    assert json.loads((folder / "dataset.json").read_text(encoding="utf-8"))["numTraining"] == 2
     assert sorted(path.name for path in folder.iterdir()) == ["dataset.json", "imagesTr", "labelsTr"]
 
     again = make_dataset(kind, tmp_path / "again", 1, (24, 32, 32), seed=7)

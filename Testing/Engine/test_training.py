@@ -147,7 +147,7 @@ def test_training_learns_and_writes_a_model_folder(dataset, tmp_path):
     # Bright blobs on noise are easy: a network that has learned anything separates them.
     assert model.scores["dice"] > 0.7
     assert model.scores["recall"] == 1.0
-    card = json.loads((folder / "model.json").read_text())
+    card = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     assert card["format"] == 1 and card["versions"]["torch"] == torch.__version__
 
 

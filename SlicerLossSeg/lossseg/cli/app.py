@@ -77,7 +77,7 @@ def _add(app: typer.Typer, action: Action) -> None:
     wanted = [*parameters(action.params), *shared]
     command.__signature__ = inspect.Signature(wanted)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in wanted}
-    _register(app, action.kind, action.title, action.details, action.examples)(command)
+    _register(app, command_name(action), action.title, action.details, action.examples)(command)
 
 
 def _add_run(app: typer.Typer, actions: dict[str, Action]) -> None:
@@ -122,7 +122,12 @@ def _help(title: str, details: str, examples: tuple[str, ...]) -> str:
     return "\n\n".join(part for part in (title, details, shown) if part)
 
 
+def command_name(action: Action) -> str:
+    """The command of a kind of job: `next_case` is `lossseg next-case`."""
+    return action.kind.replace("_", "-")
+
+
 def as_command(action: Action, line: str) -> list[str]:
     """The arguments in an example of `action`, without the program's name and the command."""
     words = shlex.split(line)
-    return words[2:] if words[:2] == ["lossseg", action.kind] else words
+    return words[2:] if words[:2] == ["lossseg", command_name(action)] else words

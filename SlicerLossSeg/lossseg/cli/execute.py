@@ -31,7 +31,9 @@ def execute(action: Action, typed: dict[str, Any], output: Output) -> int:
     """Do `action` with what was typed; returns the exit code."""
 
     def job() -> Job:
-        return Job(action, parse(action.params, typed_values(action.params, typed), f"lossseg {action.kind}"))
+        return Job(
+            action, parse(action.params, typed_values(action.params, typed), f"lossseg {action.kind.replace('_', '-')}")
+        )
 
     if output.json:
         return _with_lines(job, output)

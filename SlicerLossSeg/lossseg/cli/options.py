@@ -89,8 +89,8 @@ def _typer_kind(hint: Any) -> Any:
     elif origin is Literal and not all(isinstance(each, str) for each in arguments):
         kind = type(arguments[0])
     elif origin is tuple and arguments[-1] is Ellipsis:
-        # Paths are arguments that may be repeated; numbers are one text with commas.
-        kind = list[Path] if arguments[0] is Path else str
+        # Paths and texts may be repeated, texts may hold commas themselves; numbers are one text with commas.
+        kind = {Path: list[Path], str: list[str]}.get(arguments[0], str)
     return kind | None if optional else kind
 
 

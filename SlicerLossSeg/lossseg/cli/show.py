@@ -9,7 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from lossseg.cli.show_compare import show_compare
 from lossseg.cli.show_evaluation import show_evaluation
+from lossseg.cli.show_inspection import show_inspection
+from lossseg.cli.show_learned import show_learned
+from lossseg.cli.show_networks import show_networks
+from lossseg.cli.show_next_case import show_next_case
+from lossseg.cli.show_preset import show_preset
+from lossseg.cli.show_study import show_study
 from lossseg.cli.tables import count as _count
 from lossseg.cli.tables import table as _table
 from lossseg.cli.terminal import number
@@ -87,6 +94,21 @@ def _ensemble(summary: Summary, console: Console) -> None:
     console.print(f"{escape(summary['ensemble'])} ({escape(summary['chosen'])}):")
     for member in summary["members"]:
         console.print(f"  {escape(member['folder'])}  weight {member['weight']:g}")
+    if summary.get("candidates"):
+        _candidates(summary, console)
+    if summary.get("held_out"):
+        console.print(escape(summary["held_out"]["sentence"]))
+
+
+def _candidates(summary: Summary, console: Console) -> None:
+    rows = summary["candidates"]
+    name = rows[0]["score_name"].replace("_", " ")
+    table = _table("candidate", "models", f"validation {name}", "held-out Dice", "weight")
+    for row in rows:
+        scores = number(row["score"]), number(row["held_out_dice"])
+        table.add_row(escape(row["name"]), str(row["models"]), *scores, str(row["weight"] or "not taken"))
+    table.add_row("ensemble", str(len(summary["members"])), "", number(summary["held_out"]["dice"]), "")
+    console.print(table)
 
 
 def _losses(summary: Summary, console: Console) -> None:
@@ -194,7 +216,14 @@ _SHOW: dict[str, Callable[[Summary, Console], None]] = {
     "train": _train,
     "predict": _predict,
     "evaluate": show_evaluation,
+    "compare": show_compare,
+    "next_case": show_next_case,
+    "inspect": show_inspection,
+    "study": show_study,
+    "preset": show_preset,
     "ensemble": _ensemble,
+    "learn_loss": show_learned,
     "losses": _losses,
+    "networks": show_networks,
     "doctor": _doctor,
 }

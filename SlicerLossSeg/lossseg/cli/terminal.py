@@ -74,7 +74,7 @@ class _Metrics:
 
 
 class _Bars:
-    """One bar per stage; it starts anew when the stage does, for the next case."""
+    """One bar per stage; it starts anew when the stage does, for the next case. The runs of a study share one."""
 
     def __init__(self, console: Console) -> None:
         self._metrics = _Metrics()
@@ -96,22 +96,30 @@ class _Bars:
             self._progress.start()
             self._open = True
         left = "" if event.done >= event.total else remaining(event.eta_s)
-        if event.stage not in self._tasks:
-            self._tasks[event.stage] = self._progress.add_task(event.stage, total=event.total, left=left, metrics="")
-        elif event.done == 0 and self._progress.tasks[self._tasks[event.stage]].finished:
-            self._progress.reset(self._tasks[event.stage])
-        task = self._tasks[event.stage]
-        self._progress.update(task, completed=event.done, total=event.total, left=left)
+        bar = _bar(event.stage)
+        if bar not in self._tasks:
+            self._tasks[bar] = self._progress.add_task(event.stage, total=event.total, left=left, metrics="")
+        elif event.done == 0 and self._progress.tasks[self._tasks[bar]].finished:
+            self._progress.reset(self._tasks[bar])
+        self._progress.update(
+            self._tasks[bar], description=event.stage, completed=event.done, total=event.total, left=left
+        )
 
     def metric(self, event: events.Metric) -> None:
         self._metrics.take(event)
-        if self._metrics.stage in self._tasks:
-            self._progress.update(self._tasks[self._metrics.stage], metrics=escape(str(self._metrics)))
+        bar = _bar(self._metrics.stage)
+        if bar in self._tasks:
+            self._progress.update(self._tasks[bar], metrics=escape(str(self._metrics)))
 
     def close(self) -> None:
         if self._open:
             self._progress.stop()
             self._open = False
+
+
+def _bar(stage: str) -> str:
+    """The bar of a stage: "RUN: what" counts all runs of a study, whichever is spoken of."""
+    return "all runs" if ": " in stage else stage
 
 
 class _Lines:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lossseg.dataset.description import FILE, Description, read_description
+from lossseg.dataset.description import FILE, Description, all_values, read_description
 from lossseg.errors import InputError
 from lossseg.images import image_ending
 
@@ -26,7 +26,11 @@ class Case:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset in nnU-Net v2's raw layout; `labels` holds background 0 first, then consecutive integers."""
+    """A dataset in nnU-Net v2's raw layout; `labels` holds background 0 first, then consecutive integers.
+
+    `ignore` is the label of voxels that count neither for nor against anything, the value after the last of `labels`;
+    None without one.
+    """
 
     folder: Path
     name: str
@@ -35,6 +39,12 @@ class Dataset:
     file_ending: str
     cases: tuple[Case, ...]
     extra: dict[str, Any] = field(default_factory=dict)
+    ignore: int | None = None
+
+    @property
+    def values(self) -> dict[str, int]:
+        """Every label that a voxel may have, the one to ignore among them."""
+        return all_values(self.labels, self.ignore)
 
     @property
     def foreground(self) -> dict[str, int]:
@@ -51,16 +61,13 @@ def open_dataset(folder: Path | str) -> Dataset:
     """
     folder = Path(folder)
     description = read_description(folder)
-    images = channel_files(folder / IMAGES, description)
-    labels = _label_files(folder / LABELS, description)
-    names = sorted(set(images) | set(labels))
-    if not names:
+    cases = training_cases(folder, description)
+    if not cases:
         raise InputError(
             f"{folder} has no training cases.",
             f"Put images into {IMAGES} as CASE_0000{description.file_ending} and labels into {LABELS} as "
             f"CASE{description.file_ending}.",
         )
-    cases = tuple(_case(name, images.get(name, {}), labels, folder, description) for name in names)
     if description.cases not in (None, len(cases)):
         raise InputError(
             f"{folder / FILE} says numTraining {description.cases}, but there are {len(cases)} cases.",
@@ -74,7 +81,20 @@ def open_dataset(folder: Path | str) -> Dataset:
         description.file_ending,
         cases,
         description.extra,
+        description.ignore,
     )
+
+
+def training_cases(folder: Path, description: Description) -> tuple[Case, ...]:
+    """The cases in imagesTr and labelsTr, sorted by name; there may be none.
+
+    Raises:
+        InputError: a channel or a label file is missing; files of several formats or without a channel number.
+    """
+    images = channel_files(folder / IMAGES, description)
+    labels = _label_files(folder / LABELS, description)
+    names = sorted(set(images) | set(labels))
+    return tuple(_case(name, images.get(name, {}), labels, folder, description) for name in names)
 
 
 def split_channel(name: str) -> tuple[str, int] | None:

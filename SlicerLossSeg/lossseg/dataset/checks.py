@@ -44,8 +44,8 @@ def check_case(case: Case, dataset: Dataset) -> CaseCheck:
     if geometry is None:
         raise InputError(f"The case {case.name} has no images.", "Add its image files.")
     require_same_grid(case.label, label.geometry, case.images[0], geometry)
-    counts = np.bincount(label.array.ravel(), minlength=len(dataset.labels))
-    require_known_labels(counts, dataset.labels, case.label)
+    counts = np.bincount(label.array.ravel(), minlength=len(dataset.values))
+    require_known_labels(counts, dataset.values, case.label)
     voxels = {name: int(counts[value]) for name, value in dataset.foreground.items()}
     return CaseCheck(case.name, voxels, not any(voxels.values()), geometry)
 

@@ -12,6 +12,7 @@ from lossseg.files import read_json, write_json
 from lossseg.images import IMAGE_ENDINGS
 
 FILE = "dataset.json"
+IGNORE = "ignore"
 _KEYS = ("channel_names", "labels", "file_ending")
 
 
@@ -20,7 +21,9 @@ class Description:
     """The checked content of `dataset.json`.
 
     `channels` are the names in the order of their numbers; `labels` maps names to integers, background 0 first, then
-    consecutive; `cases` is numTraining, None where the file does not say; `extra` holds the keys nothing here uses.
+    consecutive; `ignore` is the value of the label named "ignore", the one after the last of `labels`, whose voxels
+    count neither for nor against anything; None without one. `cases` is numTraining, None where the file does not say;
+    `extra` holds the keys nothing here uses.
     """
 
     name: str
@@ -29,6 +32,12 @@ class Description:
     file_ending: str
     cases: int | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+    ignore: int | None = None
+
+    @property
+    def values(self) -> dict[str, int]:
+        """Every label that a voxel may have, the one to ignore among them."""
+        return all_values(self.labels, self.ignore)
 
 
 def read_description(folder: Path | str) -> Description:
@@ -36,7 +45,8 @@ def read_description(folder: Path | str) -> Description:
 
     Raises:
         InputError: no dataset.json, no valid JSON, a missing key, channels not numbered from 0, labels that are not
-            consecutive integers from 0 or that are regions, an ignore label, an unknown file ending.
+            consecutive integers from 0 or that are regions, an ignore label that is not the highest, an unknown file
+            ending.
     """
     path = Path(folder) / FILE
     if not path.is_file():
@@ -54,13 +64,15 @@ def read_description(folder: Path | str) -> Description:
     cases = content.get("numTraining")
     if cases is not None and (not isinstance(cases, int) or cases < 0):
         raise InputError(f"{path} gives numTraining as {cases!r}.", "Write the number of training cases.")
+    labels, ignore = checked_values(content["labels"], path)
     return Description(
         name=str(content.get("name") or path.resolve().parent.name),
         channels=_channels(content["channel_names"], path),
-        labels=checked_labels(content["labels"], path),
+        labels=labels,
         file_ending=checked_ending(content["file_ending"], path),
         cases=cases,
         extra={key: value for key, value in content.items() if key not in (*_KEYS, "numTraining", "name")},
+        ignore=ignore,
     )
 
 
@@ -69,11 +81,26 @@ def write_description(folder: Path, description: Description) -> None:
     content = {
         "name": description.name,
         "channel_names": {str(number): name for number, name in enumerate(description.channels)},
-        "labels": description.labels,
+        "labels": description.values,
         "numTraining": description.cases or 0,
         "file_ending": description.file_ending,
     }
     write_json(folder / FILE, {**content, **description.extra})
+
+
+def checked_values(labels: Any, where: Path | str) -> tuple[dict[str, int], int | None]:
+    """`checked_labels` of all labels but "ignore", and the value of that, which nnU-Net wants to be the highest one."""
+    if not isinstance(labels, Mapping) or IGNORE not in labels:
+        return checked_labels(labels, where), None
+    named = checked_labels({name: value for name, value in labels.items() if name != IGNORE}, where)
+    value = labels[IGNORE]
+    if value != len(named) or isinstance(value, bool):
+        raise InputError(f"{where} has the ignore label {value!r}.", f"Give it the next value, {len(named)}.")
+    return named, int(value)
+
+
+def all_values(labels: Mapping[str, int], ignore: int | None) -> dict[str, int]:
+    return dict(labels) if ignore is None else {**labels, IGNORE: ignore}
 
 
 def checked_labels(labels: Any, where: Path | str) -> dict[str, int]:
@@ -91,10 +118,6 @@ def checked_labels(labels: Any, where: Path | str) -> dict[str, int]:
         listed = ", ".join(f"{name}: {value!r}" for name, value in odd.items())
         raise InputError(
             f"{where} has labels that are no integers ({listed}).", 'Write them as {"background": 0, "lesion": 1}.'
-        )
-    if "ignore" in labels:
-        raise InputError(
-            f"{where} has an ignore label, which is not supported.", "Label those voxels, or leave out the case."
         )
     ordered = dict(sorted(labels.items(), key=lambda item: item[1]))
     values = list(ordered.values())

@@ -16,7 +16,7 @@ from lossseg.dataset.description import (
     FILE,
     Description,
     checked_ending,
-    checked_labels,
+    checked_values,
     read_description,
     write_description,
 )
@@ -37,7 +37,7 @@ def create_dataset(
 
     Args:
         channels: names in the order of their numbers; "CT" chooses CT intensities when a plan is made.
-        labels: background 0 and consecutive integers after it.
+        labels: background 0 and consecutive integers after it; one named "ignore" has the highest.
 
     Raises:
         InputError: there is a dataset already; no channels; labels that are not consecutive; an unknown ending; or
@@ -49,12 +49,13 @@ def create_dataset(
     if not channels:
         raise InputError(f"No channels are named for the dataset {name}.", "Name one at least.")
     ending = checked_ending(file_ending, f"The dataset {name}")
-    description = Description(name, tuple(channels), checked_labels(labels, f"The dataset {name}"), ending, 0)
+    named, ignore = checked_values(labels, f"The dataset {name}")
+    description = Description(name, tuple(channels), named, ending, 0, ignore=ignore)
     # The description first: it answers for a folder that cannot be made or written to.
     write_description(folder, description)
     for part in (IMAGES, LABELS):
         (folder / part).mkdir(exist_ok=True)
-    return Dataset(folder, name, description.channels, description.labels, ending, ())
+    return Dataset(folder, name, description.channels, description.labels, ending, (), ignore=ignore)
 
 
 def add_case(dataset_folder: Path | str, name: str, volumes: Sequence[Volume], label: Volume | None) -> Case:
@@ -110,7 +111,7 @@ def _require_consistent(name: str, volumes: Sequence[Volume], label: Volume | No
     if values.min() < 0 or np.any(values != values.astype(np.uint16)):
         raise InputError(f"The label of the case {name} has values that are no labels.", "Give integers from 0 on.")
     counts = np.bincount(values.astype(np.int64))
-    require_known_labels(counts, description.labels, f"The label of the case {name}")
+    require_known_labels(counts, description.values, f"The label of the case {name}")
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _ALONE = ("training", "schedule", "learned")
 """Series of which a metric has one only, so that naming it tells nothing."""
 
+_HISTORY = "history.jsonl"
 _SHARES = ("dice", "recall", "precision", "object_dice", "f1")
 
 
@@ -42,7 +43,8 @@ class Course:
 
 
 def read_history(path: Path | str) -> tuple[Course, ...]:
-    """The metrics in a file of events as `lossseg train ... --json` writes them, one JSON object per line.
+    """The metrics of a training: its folder, its `history.jsonl`, or its events as `lossseg train ... --json` writes
+    them, one JSON object per line.
 
     Of several values for one step the last counts, so that a resumed training takes over from the interrupted one.
     Lines that are no metric are left out, values that are undefined likewise.
@@ -51,6 +53,8 @@ def read_history(path: Path | str) -> tuple[Course, ...]:
         InputError: the file is missing or holds no metric.
     """
     path = Path(path)
+    if path.is_dir():
+        path = path / _HISTORY
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
@@ -59,13 +63,16 @@ def read_history(path: Path | str) -> tuple[Course, ...]:
     for line in lines:
         event = _event(line)
         value = event.get("value")
-        if event.get("event") == "metric" and isinstance(value, int | float) and math.isfinite(value):
+        # A line of history.jsonl is a metric without saying so.
+        if (
+            event.get("event", "metric" if "name" in event else None) == "metric"
+            and isinstance(value, int | float)
+            and math.isfinite(value)
+        ):
             key = (str(event.get("name", "")), str(event.get("series", "")))
             points.setdefault(key, {})[int(event.get("step", 0))] = float(value)
     if not points:
-        raise InputError(
-            f"{path} holds no metric of a training.", "Keep the events of one: lossseg train DATA OUT --json > FILE."
-        )
+        raise InputError(f"{path} holds no metric of a training.", "Give the folder of one, or its history.jsonl.")
     return tuple(
         Course(name, series, np.array(sorted(values)), np.array([values[step] for step in sorted(values)]))
         for (name, series), values in points.items()
@@ -87,7 +94,7 @@ def learning_curve_figure(histories: Mapping[str, tuple[Course, ...]]) -> Figure
     several = len(histories) > 1
     for training, courses in histories.items():
         for course in courses:
-            together = course.name in _SHARES and not several
+            together = (course.name in _SHARES or course.name.startswith("dice_")) and not several
             panel = "Validation" if together else course.name.replace("_", " ").capitalize()
             kind = course.series.removeprefix("validation ").strip("()") if course.series not in _ALONE else ""
             told = (training if several else "", course.name.replace("_", " ") if together else "", kind)

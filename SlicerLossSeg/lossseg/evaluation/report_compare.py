@@ -24,6 +24,8 @@ def write_comparison_report(
     title: str = "Comparison of models",
     links: Mapping[str, str] | None = None,
     histories: charts.Histories | None = None,
+    before: str = "",
+    after: str = "",
 ) -> None:
     """Write one HTML file with the table of all measures, the curves and the size groups of all models.
 
@@ -34,6 +36,7 @@ def write_comparison_report(
         title: of the page.
         links: from a model's name to its own report, relative to the page.
         histories: the courses of trainings, for learning curves.
+        before, after: HTML before the table of measures and after the learning curves.
 
     Raises:
         InputError, DiskFull: the file cannot be written.
@@ -41,13 +44,16 @@ def write_comparison_report(
     parts = [
         f"<h1>{escape(title)}</h1>\n<p>{escape(' '.join(comparison.sentences))}</p>\n"
         f'<p class="soft">Made by lossseg {escape(__version__)}.</p>',
+        before,
         _failures(cohorts),
+        "<h2>Comparison</h2>" if before else "",
         _table(comparison),
         _links(links or {}),
         f"<h2>By lesion size</h2>\n{_groups(cohorts)}\n{charts.sizes(cohorts)}",
         charts.froc(cohorts),
         charts.probabilities(cohorts),
         charts.learning(histories),
+        after,
         html.definitions(),
     ]
     write_text(Path(path), html.page(title, parts))

@@ -182,11 +182,17 @@ def froc_json(curve: Froc | None) -> dict[str, Any] | None:
     if curve is None:
         return None
     paper, usual = curve.bootstrap(), curve.bootstrap(fraction=1.0, n=1000, replacement=True)
+    low, high = usual.band()
     return {
         "average_recall": curve.average_recall,
         "merged_lesions": curve.merged,
         "bootstrap_80_percent": {"mean": paper.mean, "std": paper.std, "samples": len(paper.samples)},
         "bootstrap": {"std": usual.std, "interval_95": list(usual.interval()), "samples": len(usual.samples)},
+        "band_95": {
+            "false_positives_per_image": usual.grid.tolist(),
+            "low": low.tolist(),
+            "high": high.tolist(),
+        },
         "at": [{"false_positives_per_image": rate, "recall": curve.recall_at(rate)} for rate in curve.rates],
         "false_positives_per_image": curve.fp_per_image.tolist(),
         "recall": curve.recall.tolist(),

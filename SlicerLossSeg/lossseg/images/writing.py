@@ -19,8 +19,8 @@ _STORED_AS = {np.dtype(np.bool_): np.uint8, np.dtype(np.float16): np.float32}
 _SINGLE_FILE_ENDINGS = tuple(ending for ending in IMAGE_ENDINGS if ending != ".mhd")
 
 
-def write_volume(path: Path | str, array: np.ndarray, geometry: Geometry) -> None:
-    """Writes `array` (z, y, x), compressed where the format can be; an existing file is replaced.
+def write_volume(path: Path | str, array: np.ndarray, geometry: Geometry, *, compress: bool = True) -> None:
+    """Writes `array` (z, y, x), compressed where the format can be unless told not to; an existing file is replaced.
 
     The type of the values is kept; bool becomes uint8 and float16 becomes float32, which the formats can hold.
 
@@ -42,16 +42,16 @@ def write_volume(path: Path | str, array: np.ndarray, geometry: Geometry) -> Non
     with atomic(path) as beside:
         # Opening the file here raises the system's own error (no permission, name too long), which ITK would hide.
         beside.touch()
-        if not _written(image, beside):
+        if not _written(image, beside, compress):
             raise OSError(errno.ENOSPC, "the file was not written completely")
 
 
-def _written(image: sitk.Image, path: Path) -> bool:
+def _written(image: sitk.Image, path: Path, compress: bool) -> bool:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
         with quiet():
-            sitk.WriteImage(image, str(path), useCompression=image_ending(path) != ".nii")
+            sitk.WriteImage(image, str(path), useCompression=compress and image_ending(path) != ".nii")
             reader.ReadImageInformation()
             return is_complete(path, reader)
     except RuntimeError:

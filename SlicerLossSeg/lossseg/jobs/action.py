@@ -11,6 +11,7 @@ from typing import Any
 from lossseg.errors import InputError
 from lossseg.files import read_json
 from lossseg.jobs.typed import parse, suggest
+from lossseg.keeping import Keeper
 from lossseg.reporting import Reporter
 
 Summary = dict[str, Any]
@@ -23,6 +24,8 @@ class Action:
     `params` is a frozen dataclass whose fields are made by `argument` and `option`; `run(params, reporter)` returns the
     summary that the `finished` event carries. `device(params)` names the device that was asked for, where one is used.
     `failed(summary)` says whether a part of the work failed: the job ends with `finished` and exit code 1 then.
+    `keeping(params, reporter, keeper)` does the same as `run` in a process that stays, where what a job read or made
+    can be kept for the next one; None where nothing is.
     """
 
     kind: str
@@ -33,6 +36,7 @@ class Action:
     details: str = ""
     device: Callable[[Any], str] | None = None
     failed: Callable[[Summary], bool] = lambda summary: False
+    keeping: Callable[[Any, Reporter, Keeper], Summary] | None = None
 
 
 def argument(help: str, *, default: Any = dataclasses.MISSING, name: str = "") -> Any:

@@ -13,7 +13,7 @@ from lossseg.jobs.events import Failed
 _MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|bad_alloc|Cannot allocate memory", re.I)
 # The last is what numpy says of a file that it could write in part only.
 _SPACE = re.compile(r"no space left on device|disk quota exceeded|\d+ requested and \d+ written", re.I)
-_EXTRAS = {"matplotlib": "report", "openvino": "openvino", "ray": "ray"}
+_EXTRAS = {"matplotlib": "report", "openvino": "openvino", "ray": "ray", "cma": "learn"}
 _LESS_DISK = "Free some space and start again."
 _LESS_MEMORY = "Use a smaller batch or patch, a region of interest, or a machine with more memory."
 

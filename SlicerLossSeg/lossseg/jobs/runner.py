@@ -16,6 +16,7 @@ from lossseg.jobs.events import Failed, Finished, Started
 from lossseg.jobs.failure import describe
 from lossseg.jobs.reporter import EventReporter, Listener
 from lossseg.jobs.typed import jsonable
+from lossseg.keeping import Keeper
 
 
 class Log(Enum):
@@ -26,8 +27,16 @@ class Log(Enum):
     ALL = "all"
 
 
-def run_job(job: Job, listener: Listener, cancellation: Cancellation, log: Log = Log.UNEXPECTED) -> int:
+def run_job(
+    job: Job,
+    listener: Listener,
+    cancellation: Cancellation,
+    log: Log = Log.UNEXPECTED,
+    keeper: Keeper | None = None,
+) -> int:
     """Do `job` and tell `listener`: `started`, what the work reports, then `finished` or `error`.
+
+    A process that stays hands on its `keeper`. It is emptied for a job on a device, which may need the memory.
 
     Returns the exit code: 0, 2 for bad input, 130 for cancelled, else 1; also 1 when it finished but a part failed.
     """
@@ -40,7 +49,13 @@ def run_job(job: Job, listener: Listener, cancellation: Cancellation, log: Log =
         listener(Started(job.action.kind, __version__, choice.device, choice.reason))
         reporter = EventReporter(listener, cancellation.requested)
         reporter.check()
-        summary = jsonable(job.action.run(job.params, reporter))
+        if keeper is not None and asked is not None:
+            keeper.clear()
+        if keeper is not None and job.action.keeping is not None:
+            found = job.action.keeping(job.params, reporter, keeper)
+        else:
+            found = job.action.run(job.params, reporter)
+        summary = jsonable(found)
         part_failed = job.action.failed(summary)
         listener(Finished(summary))
 

@@ -15,6 +15,7 @@ from lossseg.jobs.device import choose
 from lossseg.jobs.events import Event, Failed, Started
 from lossseg.jobs.reporter import JsonLines
 from lossseg.jobs.runner import guarded, report, run_job
+from lossseg.keeping import Keeper
 
 
 class Server:
@@ -28,6 +29,7 @@ class Server:
     def __init__(self, actions: dict[str, Action], output: TextIO) -> None:
         self._actions, self._events = actions, JsonLines(output)
         self._cancellation = Cancellation()
+        self._keeper = Keeper()
         # A signal handler puts into it while the same thread may be taking from it: only SimpleQueue allows that.
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._stopped = False
@@ -93,7 +95,7 @@ class Server:
         def work() -> None:
             if record is None:
                 raise InputError(f"This line is no JSON: {line[:200]!r}.", 'A job is one line, as {"job": "doctor"}.')
-            run_job(parse_job(record, self._actions), tell, self._cancellation)
+            run_job(parse_job(record, self._actions), tell, self._cancellation, keeper=self._keeper)
 
         if self._begin(job_id):
             guarded(work, tell, self._cancellation)

@@ -39,11 +39,14 @@ class Kind(StrEnum):
     NUMBER = "number"
     FLAG = "flag"
     CHOICE = "choice"
+    FILE = "file"
 
 
 @dataclass(frozen=True)
 class Parameter:
     """One named parameter: a flag if `default` is a bool, one of `choices`, or a number from `low` to `high`.
+
+    A `file` is the path of a found loss, or one of `choices`, which are those that are kept by name.
 
     `low_open` and `high_open` take the end itself out of the range; a `whole` number has no fraction; a `learnable` one
     may also be `learn`.
@@ -59,9 +62,12 @@ class Parameter:
     learnable: bool = False
     whole: bool = False
     choices: tuple[str, ...] = ()
+    file: bool = False
 
     @property
     def kind(self) -> Kind:
+        if self.file:
+            return Kind.FILE
         if self.choices:
             return Kind.CHOICE
         return Kind.FLAG if isinstance(self.default, bool) else Kind.NUMBER
@@ -71,6 +77,8 @@ class Parameter:
         """The allowed values in words."""
         if self.kind is Kind.FLAG:
             return "True or False"
+        if self.kind is Kind.FILE:
+            return f"{', '.join(self.choices)}, or the path of a .json file in quotes"
         if self.kind is Kind.CHOICE:
             return "one of " + ", ".join(self.choices)
         ends = []
@@ -90,7 +98,7 @@ class Parameter:
         if self.kind is Kind.FLAG:
             if isinstance(value, bool):
                 return value
-        elif isinstance(value, str) and (value in self.choices or (self.learnable and value == LEARN)):
+        elif isinstance(value, str) and self._is_word(value):
             return value
         elif (
             self.kind is Kind.NUMBER
@@ -103,6 +111,11 @@ class Parameter:
         raise InputError(
             f"{term}: {self.name}={shown} is not allowed.", f"{self._suggest(value)}{self.name} is {self.allowed}."
         )
+
+    def _is_word(self, value: str) -> bool:
+        if self.kind is Kind.FILE and _is_path(value):
+            return True
+        return value in self.choices or (self.learnable and value == LEARN)
 
     def _suggest(self, value: object) -> str:
         words = [*self.choices, LEARN] if self.learnable else self.choices
@@ -167,7 +180,13 @@ Catalogue: TypeAlias = Mapping[str, Entry]
 def show(value: Value) -> str:
     """A value as the expression language writes it: the shortest text that is read back as the same value."""
     if isinstance(value, str):
-        return value
+        return value if value.isidentifier() else repr(value)
     if isinstance(value, bool) or abs(value) >= 1e15 or value != int(value):
         return repr(value)
     return str(int(value))
+
+
+def _is_path(text: str) -> bool:
+    """Whether an expression can hold the path: what its reader takes as something else is left out."""
+    plain = text.isprintable() and text == " ".join(text.split())
+    return plain and text.endswith(".json") and not set(text) & set("'#\\")

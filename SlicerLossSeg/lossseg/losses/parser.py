@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable
 
 from lossseg.errors import InputError
-from lossseg.losses.catalogue import Catalogue, Entry, Value
+from lossseg.losses.catalogue import Catalogue, Entry, Kind, Parameter, Value
 from lossseg.losses.tree import Part, Sum, Term
 
 MAX_LENGTH = 1000
@@ -39,6 +39,10 @@ class _Reader:
     def read(self) -> Sum:
         if "#" in self._text:
             raise self._error("it contains '#'")
+        if "\\" in self._text:
+            raise InputError(
+                f"'{self._text}' is no loss expression: it contains '\\'.", "Write / in the path of a file."
+            )
         try:
             tree = ast.parse(self._text, mode="eval").body
         except SyntaxError as error:
@@ -119,16 +123,24 @@ class _Reader:
                 raise InputError(f"{entry.name} has no parameter '{keyword.arg}'.", hint)
             if keyword.arg in given:
                 raise InputError(f"{entry.name}: parameter '{keyword.arg}' is given twice.", "Give it once.")
-            value = keyword.value.id if isinstance(keyword.value, ast.Name) else self._value(keyword.value)
+            value = self._word(keyword.value, parameter) or self._value(keyword.value)
             given[keyword.arg] = parameter.check(entry.name, self._piece(keyword.value) if value is None else value)
         return tuple(
             (parameter.name, given[parameter.name]) for parameter in entry.parameters if parameter.name in given
         )
 
+    def _word(self, node: ast.expr, parameter: Parameter) -> str | None:
+        """The name, or the path in quotes, that `node` is. Else None."""
+        if isinstance(node, ast.Name):
+            return node.id
+        if parameter.kind is Kind.FILE and isinstance(node, ast.Constant) and isinstance(node.value, str):
+            return node.value
+        return None
+
     def _inside(self, entry: Entry, arguments: list[ast.expr], depth: int) -> tuple[Sum, ...]:
         fewest, most = entry.inside
         for argument in arguments:
-            if isinstance(argument, ast.Starred) or self._value(argument) is not None:
+            if isinstance(argument, ast.Starred | ast.Constant) or self._value(argument) is not None:
                 names = [parameter.name for parameter in entry.parameters]
                 hint = f"Give a parameter by its name, as {entry.name}({names[0]}=...)." if names else ""
                 raise InputError(

@@ -64,10 +64,25 @@ def read(path: Path) -> Checkpoint:
                 group, _, name = key.partition("/")
                 groups[group][name] = file.get_tensor(key)
     except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"The checkpoint {path} cannot be read ({error}).", "Remove it and train again without --resume."
-        ) from error
+        raise _unreadable(path, error) from error
     return Checkpoint(facts["step"], facts["seconds"], **groups, facts=facts["facts"])
+
+
+def step_of(path: Path) -> int:
+    """The steps taken in the checkpoint in `path`; no tensor is read.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            return int(json.loads(file.metadata()["lossseg"])["step"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"The checkpoint {path} cannot be read ({error}).", "Remove it and train again without --resume.")
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> Tensors:

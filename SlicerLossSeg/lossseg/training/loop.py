@@ -16,6 +16,7 @@ from torch import nn
 from lossseg.errors import Cancelled, InputError
 from lossseg.evaluation import OperatingPoint
 from lossseg.losses import DeepSupervision, Loss
+from lossseg.networks.layout import layout
 from lossseg.reporting import Reporter
 from lossseg.training import checkpoint as checkpoints
 from lossseg.training.averaging import AveragedWeights
@@ -26,7 +27,6 @@ from lossseg.training.learned import LossOptimizer
 from lossseg.training.settings import Optimizer, TrainingSettings
 from lossseg.training.validation import Scores, Validator
 
-_POWER = 0.9
 _LARGEST_GRADIENT = 12.0
 _CHECKPOINT_EVERY_S = 120.0
 _REPORT_EVERY = 10
@@ -67,7 +67,10 @@ class Trainer:
         autocast: torch.dtype | None,
         reporter: Reporter,
     ) -> None:
-        self.network, self.settings, self.budget = network.to(device), settings, budget
+        self._layout = layout(network, device, training=True)
+        # nn.Module.to knows the keyword, its type stub only the two-dimensional layouts.
+        self.network = network.to(device).to(memory_format=self._layout)  # type: ignore[call-overload]
+        self.settings, self.budget = settings, budget
         self.supervised = (loss if isinstance(loss, DeepSupervision) else DeepSupervision(loss)).to(device)
         self.loss = self.supervised.loss
         self.validator, self.folder, self.device, self.reporter = validator, folder, device, reporter
@@ -121,14 +124,20 @@ class Trainer:
             self._save(self.last)
             raise
 
+    def finish(self) -> None:
+        """End the run where it is: a network that was never validated is now, so that its model has scores."""
+        if self.validator is not None and self.state.best_scores is None:
+            self._validate(last=True)
+            self._save(self.last)
+
     def _step(self, batches: Iterator[dict[str, Any]], done: float) -> None:
-        rate = self.settings.rate * (1 - done) ** _POWER
+        rate = self.settings.rate_at(done)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         asked = time.monotonic()
         batch = next(batches)
         self.waiting_s += time.monotonic() - asked
-        image = batch["image"].to(self.device, non_blocking=True)
+        image = batch["image"].to(self.device, non_blocking=True, memory_format=self._layout)
         target = batch["label"].to(self.device, non_blocking=True)
         maps = {name: value.to(self.device, non_blocking=True) for name, value in batch.get("maps", {}).items()}
         self.network.train()
@@ -168,6 +177,7 @@ class Trainer:
         """Do what the last step left to be done; what an interruption left half done is done again on resuming."""
         if self._due(self.budget.done(self.state.step)):
             self._validate()
+            self._save(self.last)
         ended, over = divmod(self.state.step, self.settings.iterations)
         if not over and ended > self.state.epochs:
             for name, value in self.loss.learned().items():
@@ -258,4 +268,5 @@ def _plain(point: OperatingPoint | None) -> dict[str, float] | None:
 def _optimizer(parameters: list[nn.Parameter], settings: TrainingSettings) -> torch.optim.Optimizer:
     if settings.optimizer is Optimizer.ADAMW:
         return torch.optim.AdamW(parameters, lr=settings.rate, weight_decay=1e-2)
-    return torch.optim.SGD(parameters, lr=settings.rate, momentum=0.99, nesterov=True, weight_decay=3e-5)
+    momentum = settings.momentum_or_default
+    return torch.optim.SGD(parameters, lr=settings.rate, momentum=momentum, nesterov=momentum > 0, weight_decay=3e-5)

@@ -10,7 +10,7 @@ import torch
 from monai.transforms import Compose
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lossseg.preprocessing import CachedCase, Plan
+from lossseg.preprocessing import CachedCase, Plan, counted
 from lossseg.training.sampling import LesionSampler, cut
 from lossseg.weights import VoxelMap, make_maps, voxel_map
 
@@ -62,9 +62,8 @@ class Patches(Dataset[dict[str, Any]]):
             sample = {k: v.as_subclass(torch.Tensor).contiguous() for k, v in self._augment(sample).items()}
             sample["label"] = sample["label"].to(torch.uint8)
         maps = {name: sample.pop(_key(name)) for name in self._volume_maps}
-        made = make_maps(
-            self._patch_maps, sample["label"][0].numpy(), spacing=self._plan.spacing, classes=self._plan.classes
-        )
+        target = counted(sample["label"][0].numpy(), self._plan.classes)
+        made = make_maps(self._patch_maps, target, spacing=self._plan.spacing, classes=self._plan.classes)
         maps |= {name: torch.from_numpy(values) for name, values in made.items()}
         return {**sample, "maps": maps} if maps else sample
 

@@ -24,7 +24,7 @@ from lossseg.evaluation.measures import ratio
 from lossseg.inference.backend import TorchBackend
 from lossseg.inference.postprocess import remove_small, remove_unsure, to_labels
 from lossseg.inference.sliding_window import Windows, foreground_probabilities, place_windows, sliding_logits
-from lossseg.preprocessing import CachedCase, Plan
+from lossseg.preprocessing import CachedCase, Plan, counted
 
 _OVERLAP = 0.5
 _WINDOWS_AT_ONCE = 2
@@ -47,6 +47,7 @@ class Scores:
         false_positives: per case.
         point: the threshold and lowest confidence at which all this was measured; None for several classes, where
             each voxel has its most probable class.
+        by_class: Dice of each foreground class, mean over cases, where there are several.
     """
 
     dice: float
@@ -56,6 +57,7 @@ class Scores:
     precision: float
     false_positives: float
     point: OperatingPoint | None = None
+    by_class: tuple[float, ...] = ()
 
     @property
     def selection(self) -> float:
@@ -63,7 +65,9 @@ class Scores:
         return self.dice if np.isfinite(self.dice) else -self.false_positives
 
     def named(self) -> dict[str, float]:
-        return {name: value for name, value in asdict(self).items() if name != "point"}
+        """The measures by name; the Dice of class c of several is "dice_c", as adaptive losses ask for it."""
+        named = {name: value for name, value in asdict(self).items() if name not in ("point", "by_class")}
+        return named | {f"dice_{number}": value for number, value in enumerate(self.by_class, start=1)}
 
     def defined(self) -> dict[str, float]:
         """The named measures without the undefined ones."""
@@ -125,7 +129,9 @@ class Validator:
                 )
                 foreground = foreground_probabilities(logits).cpu().numpy()
             np.save(folder / f"{case.name}.npy", foreground)
-            yield np.asarray(case.label()), foreground.sum(0)
+            label = np.asarray(case.label())
+            # Voxels to ignore are background in both.
+            yield counted(label, self._plan.classes), foreground.sum(0) * (label < self._plan.classes)
 
     def _result(self, case: CachedCase, foreground: np.ndarray, point: OperatingPoint | None) -> CaseResult:
         label = to_labels(foreground, point.threshold if point else None)
@@ -133,7 +139,15 @@ class Validator:
             label = remove_unsure(label, foreground[0], point.min_confidence)
         label = remove_small(label, _SMALLEST)
         spacing, labels = self._plan.spacing, self._plan.labels
-        return evaluate_case(np.asarray(case.label()), label, spacing, labels=labels, name=case.name, surface=False)
+        return evaluate_case(
+            np.asarray(case.label()),
+            label,
+            spacing,
+            labels=labels,
+            ignore_label=self._plan.classes,
+            name=case.name,
+            surface=False,
+        )
 
     def _windows(self, case: CachedCase) -> Windows:
         return place_windows(case.image().shape[1:], self._plan.patch, _OVERLAP)
@@ -168,4 +182,14 @@ def pooled(results: Sequence[CaseResult], point: OperatingPoint | None = None) -
         precision=ratio(found, found + false),
         false_positives=cohort.false_positives_per_case,
         point=point,
+        by_class=_by_class(results),
     )
+
+
+def _by_class(results: Sequence[CaseResult]) -> tuple[float, ...]:
+    """The Dice of each foreground class, in the order of their numbers; empty for one class."""
+    labels = results[0].labels if results else {}
+    if len(labels) < 2:
+        return ()
+    measures = summarise(results).measures
+    return tuple(measures[f"dice[{name}]"].mean for name in sorted(labels, key=lambda name: labels[name]))

@@ -32,6 +32,7 @@ OPTIONAL = (
     ("matplotlib", "matplotlib", "figures in reports"),
     ("openvino", "openvino", "faster prediction on Intel processors"),
     ("ray", "ray", "studies on several machines"),
+    ("cma", "learn", "searching for losses"),
 )
 
 

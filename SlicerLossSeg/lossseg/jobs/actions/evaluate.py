@@ -64,7 +64,7 @@ class EvaluateParams:
         "all", "One predicted component finds all lesions that it overlaps, or only the best of them."
     )
     ignore_label: int | None = option(
-        None, "Value of the references that marks regions which count for nothing.", low=1, shown="none"
+        None, "Value of the references that marks regions which count for nothing.", low=1, shown="the dataset's"
     )
     surface: bool = option(True, "Measure distances between surfaces: HD95, mean surface distance, surface Dice.")
     tolerance: float = option(1.0, "Distance within which surfaces agree for the surface Dice, in mm.", low=0.0)
@@ -93,7 +93,7 @@ class EvaluateParams:
     )
     history: Path | tuple[Path, ...] | None = option(
         None,
-        "Events of a training (`lossseg train ... --json > FILE`), drawn as learning curves; may be repeated.",
+        "Folder of a training, its history.jsonl or its events, drawn as learning curves; may be repeated.",
         metavar="FILE",
         shown="none",
     )
@@ -184,16 +184,17 @@ def _evaluate(
 ) -> Cohort:
     from lossseg.evaluation import evaluate_folders
 
+    labels, ignore = _labels(params)
     cohort = evaluate_folders(
         folder,
         params.references,
         probability_dir=probability,
         logit_dir=logit,
-        labels=_labels(params),
+        labels=labels,
         connectivity=params.connectivity,
         matching=params.matching,
         credit=params.credit,
-        ignore_label=params.ignore_label,
+        ignore_label=ignore,
         surface=params.surface,
         tolerance_mm=params.tolerance,
         froc_threshold=params.froc_threshold,
@@ -213,26 +214,28 @@ def _evaluate(
     return cohort
 
 
-def _labels(params: EvaluateParams) -> dict[str, int] | None:
-    """The classes that were named, or those of the dataset that the references belong to."""
-    from lossseg.dataset.description import FILE, checked_labels
+def _labels(params: EvaluateParams) -> tuple[dict[str, int] | None, int | None]:
+    """The classes and the label to ignore that were named, or those of the dataset that the references belong to."""
+    from lossseg.dataset.description import FILE, checked_values
     from lossseg.files import read_json
 
+    asked = params.ignore_label
     if params.label is not None:
         named = {}
         for name, value in params.label.items():
             if not str(value).isdigit():
                 raise InputError(f"--label cannot read {name}={value}.", "Write it as NAME=VALUE with a whole number.")
             named[name] = int(value)
-        return named
+        return named, asked
     file = params.references.absolute().parent / FILE
     if not params.references.name.startswith("labels") or not file.is_file():
-        return None
+        return None, asked
     try:
-        return checked_labels(dict(read_json(file))["labels"], file)
+        labels, ignore = checked_values(dict(read_json(file))["labels"], file)
+        return labels, ignore if asked is None else asked
     except (InputError, KeyError, ValueError):
         # A description that no training could use still has references that can be evaluated value by value.
-        return None
+        return None, asked
 
 
 def _images(params: EvaluateParams) -> Path | None:

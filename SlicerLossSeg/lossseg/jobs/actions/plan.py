@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lossseg.errors import InputError
 from lossseg.files import write_json
 from lossseg.jobs.action import Action, Summary, argument, option
+from lossseg.networks.catalogue import NetworkName
 from lossseg.reporting import Reporter
 
 if TYPE_CHECKING:
@@ -22,10 +23,16 @@ class PlanParams:
     memory_gb: float | None = option(
         None, "Memory that a training step may take, in GiB.", low=0.1, high=4096, shown="8"
     )
-    base_filters: int | None = option(None, "Filters of the first stage, doubled per stage.", low=1, shown="32")
+    network: NetworkName = option("unet", "Network to plan; `lossseg networks` tells about each.")
+    base_filters: int | None = option(
+        None, "Filters of the first stage, doubled per stage.", low=1, shown="by the network, 32 for unet"
+    )
     max_filters: int = option(320, "Most filters of a stage (nnU-Net has 320).", low=1)
     filters: tuple[int, ...] | None = option(
         None, "Filters of every stage, instead of the two above.", metavar="N,N,...", shown="doubled per stage"
+    )
+    dilations: tuple[int, ...] | None = option(
+        None, "Rates of dilated filters, for networks that have such.", metavar="N,N,...", shown="1,2,3,4"
     )
     patch: tuple[int, int, int] | None = option(
         None, "Size of a patch in voxels, along z, y and x.", metavar="Z Y X", shown="fitted to the memory"
@@ -54,9 +61,11 @@ def run(params: PlanParams, reporter: Reporter) -> Summary:
     defaults = PlanSettings()
     settings = PlanSettings(
         memory_gb=params.memory_gb or defaults.memory_gb,
-        base_filters=params.base_filters or defaults.base_filters,
+        network=params.network,
+        base_filters=params.base_filters,
         max_filters=params.max_filters,
         filters=params.filters,
+        dilations=params.dilations,
         patch=params.patch,
         batch=params.batch,
         spacing=params.spacing,
@@ -100,5 +109,6 @@ ACTION = Action(
         "lossseg plan data/aneurysms",
         "lossseg plan data/nodules --window CT=-1000:300 --memory-gb 6 --out plan.json",
         "lossseg plan data/aneurysms --patch 64 64 64 --filters 16,32,64,128",
+        "lossseg plan data/muscles --network shared_dilation --dilations 1,2,4,6",
     ),
 )

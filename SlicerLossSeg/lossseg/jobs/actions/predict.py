@@ -47,6 +47,9 @@ class PredictParams:
     precision: Literal["auto", "full"] = option(
         "auto", "auto computes in 16 bits where the device is fast in them, full in 32."
     )
+    backend: Literal["auto", "torch", "openvino"] = option(
+        "auto", "What runs the networks; auto takes OpenVINO on a CPU where it is installed and measures faster."
+    )
     keep_probability: bool = option(
         False, "Write CASE_probability too: of any foreground, 0 to 1.", flags=("--probability",)
     )

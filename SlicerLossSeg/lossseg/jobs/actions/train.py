@@ -8,6 +8,7 @@ from typing import Literal
 
 from lossseg.errors import InputError
 from lossseg.jobs.action import Action, Summary, argument, option
+from lossseg.networks.catalogue import NetworkName
 from lossseg.reporting import Reporter
 
 
@@ -29,10 +30,19 @@ class TrainParams:
     )
     start_from: Path | None = option(None, "Model folder to fine-tune.", metavar="FOLDER", shown="from scratch")
     resume: bool = option(False, "Go on from the last checkpoint in OUT.")
-    optimizer: Literal["sgd", "adamw"] = option("sgd", "SGD with Nesterov momentum 0.99, or AdamW.")
-    learning_rate: float | None = option(
-        None, "At the start; it falls to 0.", low=1e-8, high=10, shown="0.01 for sgd, 0.001 for adamw"
+    finish: bool = option(
+        False, "End an interrupted training: its best checkpoint becomes the model. Its own settings hold."
     )
+    optimizer: Literal["sgd", "adamw"] = option("sgd", "SGD with Nesterov momentum, or AdamW.")
+    learning_rate: float | None = option(
+        None, "At the start; --schedule tells how it falls.", low=1e-8, high=10, shown="0.01 for sgd, 0.001 for adamw"
+    )
+    momentum: float | None = option(None, "Of sgd; 0 for none.", low=0, high=0.9999, shown="0.99")
+    schedule: Literal["poly", "step"] = option(
+        "poly", "The learning rate falls to 0 as (1 - share done)^0.9, or in one step to a part of itself."
+    )
+    step_at: float = option(0.8, "Share of the run after which --schedule step lowers the rate.", low=0, high=1)
+    step_factor: float = option(0.1, "What --schedule step multiplies the rate by.", low=0, high=1)
     oversampling: float = option(0.5, "Share of each batch that is centred on a lesion, 0 to 1.", low=0, high=1)
     ema_decay: float = option(0.999, "Decay of the averaged weights per step, 0 to below 1.", low=0, high=0.99999)
     validations: int = option(4, "How often the validation cases are segmented during a run.", low=1)
@@ -46,10 +56,19 @@ class TrainParams:
     memory_gb: float | None = option(
         None, "Memory that a step may take, in GiB.", low=0.1, high=4096, shown="what the device has free"
     )
-    base_filters: int | None = option(None, "Filters of the first stage, doubled per stage.", low=1, shown="32")
+    network: NetworkName = option(
+        "unet",
+        "Network to plan; `lossseg networks` tells about each. A plan or a model to fine-tune has its own.",
+    )
+    base_filters: int | None = option(
+        None, "Filters of the first stage, doubled per stage.", low=1, shown="by the network, 32 for unet"
+    )
     max_filters: int = option(320, "Most filters of a stage.", low=1)
     filters: tuple[int, ...] | None = option(
         None, "Filters of every stage, instead of the two above.", metavar="N,N,...", shown="doubled per stage"
+    )
+    dilations: tuple[int, ...] | None = option(
+        None, "Rates of dilated filters, for networks that have such.", metavar="N,N,...", shown="1,2,3,4"
     )
     patch: tuple[int, int, int] | None = option(
         None, "Size of a patch in voxels, along z, y and x.", metavar="Z Y X", shown="fitted to the memory"
@@ -103,11 +122,13 @@ ACTION = Action(
     params=TrainParams,
     run=run,
     device=lambda params: params.device,
-    details="A killed training goes on with --resume. Ctrl-C saves a checkpoint first.",
+    details="A killed training goes on with --resume, or ends where it is with --finish. Ctrl-C saves a checkpoint "
+    "first. OUT/history.jsonl keeps every metric: `lossseg evaluate ... --history OUT` draws it.",
     examples=(
         "lossseg train data/aneurysms models/first --minutes 10",
         'lossseg train data/aneurysms models/topk --loss "dice + topk(k=0.1)" --cross-validate --minutes 60',
         "lossseg train data/aneurysms models/first --minutes 10 --resume",
+        "lossseg train data/aneurysms models/first --finish",
         "lossseg train data/new models/tuned --start-from models/first --epochs 20",
     ),
 )

@@ -1,0 +1,231 @@
+"""Several runs at once: in processes of their own, and on a Ray cluster that loses a machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from studies_fakes import NAMES, Listener, settings
+from training_fakes import blobs
+
+from lossseg.errors import Cancelled, InputError, MissingDependency
+from lossseg.model import load
+from lossseg.preprocessing import read_plan
+from lossseg.reporting import Silent
+from lossseg.studies import ray_cluster
+from lossseg.studies.processes import InProcesses, fitting
+from lossseg.studies.ray_cluster import OnRay
+from lossseg.studies.remote_reporter import RemoteReporter, hand_on
+from lossseg.studies.state import RunState, StudyState
+from lossseg.studies.study import run_study
+
+ENGINE = Path(__file__).parents[2] / "SlicerLossSeg"
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory) -> Path:
+    return blobs(tmp_path_factory.mktemp("daten") / "Läsionen hell")
+
+
+@pytest.fixture(scope="module")
+def one_by_one(dataset, tmp_path_factory) -> Path:
+    """What the same runs give in this process, for comparison."""
+    out = tmp_path_factory.mktemp("one") / "study"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    run_study(dataset, out, settings(only_folds=(0,), training={"iterations": 20}), Silent())
+    torch.set_num_threads(threads)
+    return out
+
+
+def processes(count: int):
+    return lambda plan, training: InProcesses(count)
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    ours, theirs = load(one).network().state_dict(), load(other).network().state_dict()
+    return ours.keys() == theirs.keys() and all(torch.allclose(v, theirs[k], atol=1e-6) for k, v in ours.items())
+
+
+# Processes
+
+
+def test_processes_give_what_one_after_the_other_gives(dataset, tmp_path, one_by_one):
+    listener = Listener()
+    chosen = settings(only_folds=(0,), training={"iterations": 20})
+    summary = run_study(dataset, tmp_path / "study", chosen, listener, processes(2))
+    assert [run["state"] for run in summary["runs"]] == ["finished", "finished"]
+    for name in NAMES:
+        assert same_weights(tmp_path / "study" / name / "fold_0", one_by_one / name / "fold_0")
+    assert {series.split(":")[0] for series, *_ in listener.metrics} == {f"{name}/fold_0" for name in NAMES}
+    assert [path.name for kind, path in listener.files if kind == "study"] == ["study.json"] * 5
+    assert listener.stages[-1][1] == listener.stages[-1][2]
+
+
+def test_processes_are_paused_with_their_checkpoints(dataset, tmp_path):
+    out, chosen = tmp_path / "study", settings(only_folds=(0,), training={"iterations": 3000})
+    with pytest.raises(Cancelled):
+        run_study(dataset, out, chosen, Listener(pause_after=6), processes(2))
+    assert {run.state for run in StudyState.read(out).runs} == {RunState.WAITING}
+    assert not [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    saved = [out / name / "fold_0" / "checkpoints" / "last.safetensors" for name in NAMES]
+    assert any(path.exists() for path in saved)
+
+
+def test_a_killed_process_is_a_failed_run_that_goes_on(dataset, tmp_path):
+    out, chosen = tmp_path / "study", settings("dice + ce", only_folds=(0,), training={"iterations": 60})
+    killed: list[int] = []
+
+    class Killer(Listener):
+        def metric(self, name: str, step: int, value: float, series: str = "") -> None:
+            super().metric(name, step, value, series)
+            for child in psutil.Process().children():
+                if not killed and "spawn_main" in " ".join(child.cmdline()):
+                    killed.append(child.pid)
+                    os.kill(child.pid, signal.SIGKILL)
+
+    summary = run_study(dataset, out, chosen, Killer(), processes(2))
+    assert len(killed) == 1 and [run["state"] for run in summary["runs"]] == ["failed"]
+    assert "was killed" in summary["runs"][0]["sentence"]
+    again = run_study(dataset, out, chosen, Silent(), processes(2))
+    assert [(run["state"], run["steps"]) for run in again["runs"]] == [("finished", 60)]
+
+
+def test_a_failed_run_in_a_process_is_named(dataset, tmp_path):
+    chosen = settings("dice + ce", only_folds=(0,), training={"learning_rate": 10.0, "patch": (16, 16, 16)})
+    out = tmp_path / "study"
+    folder = out / "dice_ce" / "fold_0"
+
+    class Breaker(Listener):
+        """Leaves a damaged checkpoint where the run is to begin."""
+
+        def artifact(self, kind: str, path: Path) -> None:
+            super().artifact(kind, path)
+            if kind == "study" and not folder.exists():
+                (folder / "checkpoints").mkdir(parents=True)
+                (folder / "checkpoints" / "last.safetensors").write_bytes(b"damaged")
+                (folder / "training.json").write_text("{}")
+
+    summary = run_study(dataset, out, chosen, Breaker(), processes(2))
+    assert [run["state"] for run in summary["runs"]] == ["failed"]
+    assert summary["runs"][0]["sentence"] and summary["report"] is None
+
+
+def test_as_many_runs_as_fit_the_memory(one_by_one):
+    plan, cpu = read_plan(one_by_one / "plan.json"), torch.device("cpu")
+    assert fitting(4, plan, cpu, free_gb=64.0) == 4
+    assert fitting(4, plan, cpu, free_gb=2.5) == 2
+    assert fitting(4, plan, cpu, free_gb=0.1) == 1
+
+
+def test_what_is_told_in_another_process_is_told_here():
+    posts: list = []
+    now = [0.0]
+    remote = RemoteReporter(posts.append, lambda: now[0] > 5, lambda: now[0])
+    for step in range(5):
+        remote.progress("train, steps", step, 4)
+        now[0] += 0.1
+    remote.metric("loss", 3, 0.5, "training")
+    remote.artifact("model", Path("m"))
+    remote.warning("slow", "wait")
+    here = Listener()
+    for post in posts:
+        hand_on(post, here)
+    assert [done for _, done, _, _ in here.stages] == [0, 2, 4]
+    assert here.metrics == [("training", "loss", 3, 0.5)]
+    assert here.files == [("model", Path("m"))] and here.warnings == ["slow"]
+    now[0] = 6.0
+    with pytest.raises(Cancelled):
+        remote.check()
+
+
+# Ray
+
+
+def test_without_ray_the_way_to_install_it_is_named(dataset, tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    with pytest.raises(MissingDependency, match="Ray is not installed"):
+        run_study(dataset, tmp_path / "study", settings(only_folds=(0,)), Silent(), lambda plan, _: OnRay("local"))
+    assert {run.state for run in StudyState.read(tmp_path / "study").runs} == {RunState.WAITING}
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """A real cluster on this machine: a head without cores, and two workers of one core each."""
+    pytest.importorskip("ray", reason='needs Ray: pip install "lossseg[ray]"')
+    import ray
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ENGINE), os.environ.get("PYTHONPATH", "")]))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    memory = 80 * 2**20
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory})
+    workers = [made.add_node(num_cpus=1, object_store_memory=memory) for _ in range(2)]
+    yield made, workers
+    ray.shutdown()
+    made.shutdown()
+
+
+def working(workers: list) -> list:
+    """The machines on which a run is under way, by the processes that they started."""
+    found = []
+    for worker in workers:
+        raylet = psutil.Process(worker.all_processes["raylet"][0].process.pid)
+        titles = [" ".join(child.cmdline()) for child in raylet.children(recursive=True)]
+        if any(title.startswith("ray::_work") for title in titles):
+            found.append(worker)
+    return found
+
+
+def test_a_run_that_lost_its_machine_goes_on_from_its_checkpoint(dataset, tmp_path, cluster):
+    """One of two runs was interrupted before; its machine is lost as soon as it is under way again."""
+    made, workers = cluster
+    out, chosen = tmp_path / "study", settings(only_folds=(0,), training={"iterations": 300})
+    with pytest.raises(Cancelled):
+        run_study(dataset, out, chosen, Listener(pause_after=3))
+    first = StudyState.read(out).runs[0].key
+    lost: list = []
+
+    class Breaker(Listener):
+        def metric(self, name: str, step: int, value: float, series: str = "") -> None:
+            super().metric(name, step, value, series)
+            if not lost and series.startswith(first):
+                lost.extend(working(workers))
+                for worker in lost:
+                    made.remove_node(worker, allow_graceful=False)
+                if len(lost) == len(workers):
+                    made.add_node(num_cpus=1)
+
+    listener = Breaker()
+    summary = run_study(dataset, out, chosen, listener, lambda plan, _: OnRay(made.address))
+    assert lost, "no machine was at work"
+    assert [(run["state"], run["steps"]) for run in summary["runs"]] == [("finished", 300)] * 2
+    assert any(f"{first}: Its machine or process was lost." in warning for warning in listener.warnings)
+    steps = [step for series, name, step, _ in listener.metrics if name == "loss" and series.startswith(first)]
+    assert min(steps) == 30 and steps.count(30) == 2, "it began at its checkpoint of step 20, both times"
+    assert (out / "report.html").exists()
+
+
+def test_a_study_on_ray_is_paused_and_goes_on(dataset, tmp_path, cluster, one_by_one):
+    made, _ = cluster
+    out, chosen = tmp_path / "study", settings(only_folds=(0,), training={"iterations": 20})
+    with pytest.raises(Cancelled):
+        run_study(dataset, out, chosen, Listener(pause_after=1), lambda plan, _: OnRay(made.address))
+    assert RunState.RUNNING not in {run.state for run in StudyState.read(out).runs}
+    summary = run_study(dataset, out, chosen, Silent(), lambda plan, _: OnRay(made.address))
+    assert [run["state"] for run in summary["runs"]] == ["finished", "finished"]
+    for name in NAMES:
+        assert same_weights(out / name / "fold_0", one_by_one / name / "fold_0")
+
+
+@pytest.mark.parametrize(
+    ("address", "sentence"),
+    [("127.0.0.1:1", "The Ray cluster 127.0.0.1:1 does not answer"), ("ray://127.0.0.1:1", "outside of the cluster")],
+)
+def test_a_cluster_that_does_not_answer_is_named(address, sentence):
+    with pytest.raises(InputError, match=sentence):
+        ray_cluster._connect(None, address)
