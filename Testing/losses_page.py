@@ -16,7 +16,7 @@ _FAMILIES = {
     Family.BOUNDARY: "How far the predicted surface is from the true one.",
     Family.INSTANCE: "Each lesion by itself. These stand around other losses.",
     Family.ADAPTIVE: "Sums whose weights follow the course of training.",
-    Family.LEARNED: "Parameters that training finds.",
+    Family.LEARNED: "What a search found: `lossseg learn-loss`.",
     Family.TOPOLOGY: "Whether thin structures stay connected.",
     Family.COMPOUND: "Names for sums that papers made known.",
 }

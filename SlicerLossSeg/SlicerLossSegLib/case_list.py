@@ -10,7 +10,9 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from SlicerLossSegLib.segment_task import CaseInput, CaseState, saved_label
+from SlicerLossSegLib.lesion_table import KIND, Role, tables
+from SlicerLossSegLib.segment_case import CaseInput, CaseState, saved_label
+from SlicerLossSegLib.sequences import proxies_of_results
 
 RESULTS_FOLDER = "lossseg"
 """Folder within a folder of images where its results go."""
@@ -47,7 +49,8 @@ class CaseList:
             for column in range(3):
                 self._table.setItem(place, column, qt.QTableWidgetItem(""))
             self.update(case)
-        self._table.resizeColumnsToContents()
+        for column in range(2):
+            self._table.resizeColumnToContents(column)
 
     def update(self, case: CaseInput) -> None:
         """A case's state changed."""
@@ -88,10 +91,13 @@ def loaded_cases(channels: int) -> list[CaseInput]:
 
 
 def _is_result(node: Any) -> bool:
-    """Whether a volume is a probability or disagreement that belongs to a lesion table."""
-    tables = slicer.util.getNodesByClass("vtkMRMLTableNode")
-    return any(table.HasNodeReferenceID("LossSeg.probability", node.GetID()) for table in tables) or any(
-        table.HasNodeReferenceID("LossSeg.disagreement", node.GetID()) for table in tables
+    """Whether a volume is a loss's gradient, or a probability or disagreement that belongs to a lesion table."""
+    if node.GetAttribute(KIND) is not None:
+        return True
+    return node.GetID() in proxies_of_results() or any(
+        table.HasNodeReferenceID(role, node.GetID())
+        for table in tables()
+        for role in (Role.PROBABILITY, Role.DISAGREEMENT)
     )
 
 

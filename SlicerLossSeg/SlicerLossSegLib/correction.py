@@ -56,6 +56,8 @@ class Correction:
             editor.sourceVolumeNodeSelectorVisible = False
             editor.switchToSegmentationsButtonVisible = False
             editor.setMaximumNumberOfUndoStates(10)
+            # Its own minimum would keep the panel wide for good.
+            editor.setMinimumWidth(1)
             self._layout.insertWidget(1, editor, 1)
             self._editor = editor
         scene = slicer.mrmlScene

@@ -50,16 +50,31 @@ def command(job_file: Path) -> Command:
     return Command(interpreter(), ("-m", "lossseg", "run", str(job_file)), environment())
 
 
+def serve_command() -> Command:
+    """The command of a process that answers one job per line, see `lossseg.jobs.serve`."""
+    # What a question does not need is not loaded for it: the first answer comes seconds earlier. Idle threads wait
+    # without spinning: the application's own need the cores between two questions.
+    quiet = {**environment(), "OMP_WAIT_POLICY": "PASSIVE"}
+    return Command(interpreter(), ("-m", "lossseg", "serve", "--no-preload"), quiet)
+
+
 def write_job(folder: Path, kind: str, parameters: Mapping[str, Any]) -> Path:
     """Write FOLDER/job.json and return its path. Paths among the parameters must be absolute."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "job.json"
-    record = {"job": kind, "params": {name: _plain(value) for name, value in parameters.items()}}
+    record = job_record(kind, parameters)
     path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
+
+
+def job_record(kind: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A job as the engine reads it, from a file or a line."""
+    return {"job": kind, "params": {name: _plain(value) for name, value in parameters.items()}}
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
     return str(value) if isinstance(value, Path) else value

@@ -28,3 +28,7 @@ class Interaction:
     def choose_file_to_write(self, title: str, start: Path, filters: str) -> Path | None:
         chosen = qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, str(start), filters)
         return Path(chosen) if chosen else None
+
+    def open_file(self, path: Path) -> None:
+        """Open a file in the program that the system has for it."""
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(path)))

@@ -7,7 +7,6 @@ one sentence, a hint, and the end of the log.
 from __future__ import annotations
 
 import codecs
-import re
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,9 +18,9 @@ from typing import Any
 import qt
 from slicer.i18n import tr as _
 
-from lossseg.errors import ErrorKind, InputError, LossSegError
-from lossseg.jobs.events import Artifact, Event, Failed, Finished, Progress, Started, Warned, from_line
-from SlicerLossSegLib import engine
+from lossseg.errors import ErrorKind, InputError
+from lossseg.jobs.events import Artifact, Event, Failed, Finished, Metric, Progress, Started, Warned, from_line
+from SlicerLossSegLib import engine, failures
 from SlicerLossSegLib.process_tree import kill_tree
 from SlicerLossSegLib.worker import Worker
 
@@ -30,8 +29,6 @@ GRACE_MS = 3000
 
 _LOG_LINES = 5000
 _TAIL_LINES = 50
-_KILLED_BY_SYSTEM = (9, -9, 137)
-"""Exit codes of a process that was ended by SIGKILL: of Qt, of Python, and of a shell or launcher in between."""
 
 
 class State(Enum):
@@ -62,7 +59,10 @@ class Job:
         collect: called in a thread after success, to read its output; what it returns becomes `collected`.
         on_change: called when `state`, `progress` or `artifacts` changed.
         on_log: called with each new line of the log.
+        on_metric: called with each point of a live curve.
         on_end: called once, when the job is over.
+        keep_folder: what is in `folder` outlives the job; when the application goes away the engine gets the time to
+            save what it has.
         failure: why it failed, else None. `log_tail` goes with it.
     """
 
@@ -73,7 +73,9 @@ class Job:
     collect: Callable[[Job], Any] | None = None
     on_change: Callable[[Job], None] = lambda job: None
     on_log: Callable[[str], None] = lambda line: None
+    on_metric: Callable[[Metric], None] = lambda metric: None
     on_end: Callable[[Job], None] = lambda job: None
+    keep_folder: bool = False
     state: State = State.WAITING
     started: Started | None = None
     progress: Progress | None = None
@@ -131,7 +133,8 @@ class JobQueue:
         self._waiting.clear()
         if self._run is not None:
             self._run.abandon()
-            shutil.rmtree(self._run.job.folder, ignore_errors=True)
+            if not self._run.job.keep_folder:
+                shutil.rmtree(self._run.job.folder, ignore_errors=True)
             self._run = None
 
     def _next(self) -> None:
@@ -195,10 +198,14 @@ class _Run:
         self._over = lambda job: None
         self.job.on_change = self.job.on_end = lambda job: None
         self.job.on_log = lambda line: None
+        self.job.on_metric = lambda metric: None
         if self._worker is not None:
             self._worker.drop()
         self._grace.stop()
         if self._process is not None:
+            if self.job.keep_folder:
+                self._process.write(qt.QByteArray(b"cancel\n"))
+                self._process.waitForFinished(GRACE_MS)
             self._kill()
             self._process.waitForFinished(1000)
         self.job.state = State.CANCELLED
@@ -209,13 +216,13 @@ class _Run:
 
     def _work_failed(self, error: Exception) -> None:
         self._worker = None
-        self._fail(_from_exception(error))
+        self._fail(failures.from_exception(error))
 
     def _launch(self) -> None:
         try:
             command = engine.command(engine.write_job(self.job.folder, self.job.kind, self.job.parameters))
         except OSError as error:
-            self._fail(_from_exception(error))
+            self._fail(failures.from_exception(error))
             return
         process = self._process = self._make_process()
         variables = qt.QProcessEnvironment()
@@ -235,10 +242,7 @@ class _Run:
 
     def _not_started(self, error: Any) -> None:
         if error == qt.QProcess.FailedToStart and not self.job.state.is_over:
-            message = _("The engine could not be started: {program} is missing or may not be run.").format(
-                program=engine.interpreter()
-            )
-            self._fail(Failed(ErrorKind.INTERNAL, message, _("Install Slicer anew, or check its permissions.")))
+            self._fail(failures.not_started(engine.interpreter()))
 
     def _read_output(self) -> None:
         self._rest += self._process.readAllStandardOutput().data()
@@ -265,6 +269,9 @@ class _Run:
 
     def _hear(self, event: Event) -> None:
         job = self.job
+        if isinstance(event, Metric):
+            job.on_metric(event)
+            return
         if isinstance(event, Started):
             job.started = event
             self._write_log(_("Computing on {device}.").format(device=event.reason or event.device))
@@ -299,12 +306,10 @@ class _Run:
             self._finish(State.CANCELLED)
         elif job.failure is not None:
             self._fail(job.failure)
-        elif code in _KILLED_BY_SYSTEM or (crashed and code in _KILLED_BY_SYSTEM):
-            self._fail(_killed())
         elif code != 0 or crashed:
-            self._fail(_lacking(job.log_tail) or _broken(code, crashed))
+            self._fail(failures.of_end(code, crashed, job.log_tail))
         elif not self._said_finished:
-            self._fail(_silent())
+            self._fail(failures.silent())
         else:
             self._collect()
 
@@ -338,39 +343,3 @@ class _Run:
     def _write_log(self, line: str) -> None:
         self.job.log.append(line)
         self.job.on_log(line)
-
-
-def _from_exception(error: Exception) -> Failed:
-    if isinstance(error, LossSegError):
-        return Failed(error.kind, error.message, error.hint)
-    return Failed(ErrorKind.INTERNAL, f"{type(error).__name__}: {error}", _("See the details."))
-
-
-def _killed() -> Failed:
-    return Failed(
-        ErrorKind.OUT_OF_MEMORY,
-        _("The system ended the engine, most likely because the memory was used up."),
-        _("Choose a region of interest, fewer models, or close other programs, and try again."),
-    )
-
-
-def _lacking(log: str) -> Failed | None:
-    """The engine cannot even begin without some packages; Python then says so on stderr."""
-    found = re.findall(r"ModuleNotFoundError: No module named '([\w.]+)'", log)
-    if not found:
-        return None
-    message = _("The package {name} is not installed.").format(name=found[-1].partition(".")[0])
-    return Failed(ErrorKind.MISSING_DEPENDENCY, message, _("Press Set up, which installs what is missing."))
-
-
-def _broken(code: int, crashed: bool) -> Failed:
-    message = _("The engine crashed.") if crashed else _("The engine ended with exit code {code}.").format(code=code)
-    return Failed(ErrorKind.INTERNAL, message, _("The end of its log is in the details."))
-
-
-def _silent() -> Failed:
-    return Failed(
-        ErrorKind.INTERNAL,
-        _("The engine ended without saying that it finished, so its result was not loaded."),
-        _("The end of its log is in the details."),
-    )

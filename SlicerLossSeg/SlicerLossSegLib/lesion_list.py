@@ -14,6 +14,8 @@ from SlicerLossSegLib.lesion_row import COLUMNS, LesionRow, Verdict, cell, shown
 
 _SORT_ROLE = qt.Qt.UserRole + 1
 _ROW_HEIGHT = 22
+_SORT_ARROW = 14
+"""Width in pixels."""
 
 
 class Filter(Enum):
@@ -81,6 +83,11 @@ class LesionList:
         return [self._rows[self._source(place)].key for place in range(self._proxy.rowCount())]
 
     @property
+    def has_rows(self) -> bool:
+        """Whether any lesion is listed."""
+        return bool(self._proxy.rowCount())
+
+    @property
     def current(self) -> str | None:
         """Key of the lesion that the person is at."""
         index = self._view.currentIndex()
@@ -91,10 +98,12 @@ class LesionList:
         current, rows = self.current, list(rows)
         self._quiet = True
         if [row.key for row in rows] == [row.key for row in self._rows]:
-            for place, (old, new) in enumerate(zip(self._rows, rows, strict=True)):
-                if repr(old) != repr(new):
-                    self._write(place, new)
+            changed = [place for place, new in enumerate(rows) if repr(self._rows[place]) != repr(new)]
+            for place in changed:
+                self._write(place, rows[place])
             self._rows = rows
+            if changed:
+                self._fit_columns()
         else:
             self._fill(rows)
         self._measure()
@@ -137,7 +146,13 @@ class LesionList:
         for row in rows:
             self._model.appendRow([self._item(row, column) for column in COLUMNS])
         self._view.setSortingEnabled(True)
-        self._view.resizeColumnsToContents()
+        self._fit_columns()
+
+    def _fit_columns(self) -> None:
+        """As narrow as the cells and titles allow: a header keeps room for a sort arrow in each of its columns."""
+        for place in range(len(COLUMNS)):
+            title = self._horizontal.sectionSizeHint(place) - _SORT_ARROW
+            self._view.setColumnWidth(place, max(self._view.sizeHintForColumn(place), title))
 
     def _write(self, place: int, row: LesionRow) -> None:
         for column, described in enumerate(COLUMNS):

@@ -14,11 +14,10 @@ from typing import Any
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 
-from SlicerLossSegLib import segmentation_io
-from SlicerLossSegLib.lesion_row import COLUMNS, Crop, LesionRow, Verdict, cell, no_lesion
+from SlicerLossSegLib import frames, segmentation_io, table_rows
+from SlicerLossSegLib.lesion_row import Crop, LesionRow, Verdict
 from SlicerLossSegLib.segmentation_io import NewSegment
 from SlicerLossSegLib.volumes import Grid
 
@@ -29,13 +28,11 @@ _LABELS = "LossSeg.labels"
 _CHANNELS = "LossSeg.channels"
 _CROP = "LossSeg.rejected."
 _GRID = "LossSeg.grid"
-_HIDDEN = ("label", "key", "segments")
-_WHOLE = ("number", "voxels", "label")
-_TEXT = ("outcome", "verdict", "label_name", "key", "segments")
+_COMPARED = "LossSeg.compared"
 
 
 class Role:
-    """Roles of the table node's references to other nodes."""
+    """Roles of the table node's references to other nodes: sequences, where the result is that of a sequence."""
 
     SEGMENTATION = "LossSeg.segmentation"
     VOLUME = "LossSeg.volume"
@@ -53,20 +50,30 @@ class _Change:
 
 
 class LesionTable:
-    """A table node as rows with verdicts.
+    """A table node as rows with verdicts; of a sequence, those of one frame.
 
     Args:
         node: a table node that `create` made, in this session or in the one that saved the scene.
+        frame: index value of the frame in the sequence that was segmented; empty for a result that is no sequence.
     """
 
-    def __init__(self, node: Any) -> None:
-        self.node = node
-        self._rows = _read_rows(node)
+    def __init__(self, node: Any, frame: str = "") -> None:
+        self.node, self.frame = node, frame
+        # What differs from frame to frame is kept under the frame's index value.
+        self._tail = f"@{frame}" if frame else ""
+        self._rows = table_rows.read(node, frame)
         self._changes: list[_Change] = []
         self.on_change: Callable[[], None] = lambda: None
 
     @classmethod
-    def create(cls, name: str, grid: Grid, labels: dict[str, int], channels: Sequence[str] = ("image",)) -> LesionTable:
+    def create(
+        cls,
+        name: str,
+        grid: Grid,
+        labels: dict[str, int],
+        channels: Sequence[str] = ("image",),
+        frame: str = "",
+    ) -> LesionTable:
         """An empty table in a new node."""
         scene = slicer.mrmlScene
         # Selectors look at a node's attributes when it enters the scene.
@@ -75,10 +82,11 @@ class LesionTable:
         node.SetAttribute(KIND, _DETECTIONS)
         node.SetAttribute(_LABELS, json.dumps(labels))
         node.SetAttribute(_CHANNELS, json.dumps(list(channels)))
-        node.SetAttribute(_GRID, json.dumps({"shape": grid.shape, "affine": grid.affine.tolist()}))
         node.SetLocked(True)
         node.SetUseColumnTitleAsColumnHeader(True)
-        return cls(scene.AddNode(node))
+        made = cls(scene.AddNode(node), frame)
+        made.set_grid(grid)
+        return made
 
     @property
     def rows(self) -> list[LesionRow]:
@@ -92,9 +100,40 @@ class LesionTable:
     @property
     def grid(self) -> Grid:
         """Of the result's voxels."""
-        record = json.loads(self.node.GetAttribute(_GRID))
+        record = json.loads(self.node.GetAttribute(_GRID + self._tail))
         z, y, x = record["shape"]
         return Grid((z, y, x), np.array(record["affine"]))
+
+    def set_grid(self, grid: Grid) -> None:
+        record = {"shape": grid.shape, "affine": grid.affine.tolist()}
+        self.node.SetAttribute(_GRID + self._tail, json.dumps(record))
+
+    @property
+    def sequence(self) -> Any | None:
+        """The sequence of volumes that was segmented; None for a result that is no sequence."""
+        volumes = self.node.GetNodeReference(Role.VOLUME)
+        return volumes if frames.is_sequence(volumes) else None
+
+    @property
+    def is_segmented(self) -> bool:
+        """Whether there is a result; a frame may be without one."""
+        return bool(self._rows)
+
+    @property
+    def source_name(self) -> str:
+        """Of the volume, or the sequence, that was segmented."""
+        source = self.node.GetNodeReference(Role.VOLUME)
+        return str((source or self.node).GetName())
+
+    @property
+    def case_name(self) -> str:
+        """Of the volume or frame that was segmented."""
+        return f"{self.source_name} {self.frame}".rstrip()
+
+    def whole(self) -> list[LesionTable]:
+        """The tables of all frames that have a result; this one alone for a result that is no sequence."""
+        others = table_rows.frames(self.node)
+        return [self if one == self.frame else LesionTable(self.node, one) for one in others] or [self]
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -105,7 +144,7 @@ class LesionTable:
     def volumes(self) -> list[Any]:
         """The volumes that were segmented, one per channel; those that are gone are left out."""
         count = self.node.GetNumberOfNodeReferences(Role.VOLUME)
-        nodes = (self.node.GetNthNodeReference(Role.VOLUME, place) for place in range(count))
+        nodes = (frames.item(self.node.GetNthNodeReference(Role.VOLUME, place), self.frame) for place in range(count))
         return [node for node in nodes if node is not None]
 
     def link_volumes(self, volumes: Sequence[Any]) -> None:
@@ -115,12 +154,17 @@ class LesionTable:
     @property
     def measures(self) -> dict[str, float]:
         """Of the case, NaN where undefined."""
-        record = json.loads(self.node.GetAttribute(_MEASURES) or "{}")
+        record = json.loads(self.node.GetAttribute(_MEASURES + self._tail) or "{}")
         return {name: math.nan if value is None else value for name, value in record.items()}
 
     def linked(self, role: str) -> Any | None:
-        """The node that plays a `Role`."""
-        return self.node.GetNodeReference(role)
+        """The node that plays a `Role`; of a sequence the item at this frame, even while another one is shown."""
+        node = self.node.GetNodeReference(role)
+        return frames.item(frames.sequence_of(node), self.frame) if self.frame else node
+
+    def shown(self, role: str) -> Any | None:
+        """The node of the scene in which a `Role` is seen and edited; of a sequence that of its browser."""
+        return frames.shown(self.node.GetNodeReference(role))
 
     def link(self, role: str, node: Any | None) -> None:
         self.node.SetNodeReferenceID(role, node.GetID() if node is not None else None)
@@ -130,12 +174,26 @@ class LesionTable:
         self._rows = list(rows)
         self._changes.clear()
         self.set_measures(measures)
-        _write_rows(self.node, self._rows)
+        table_rows.write(self.node, self._rows, self.frame)
         self.on_change()
 
     def set_measures(self, measures: dict[str, float]) -> None:
         kept = {name: value if math.isfinite(value) else None for name, value in measures.items()}
-        self.node.SetAttribute(_MEASURES, json.dumps(kept))
+        self.node.SetAttribute(_MEASURES + self._tail, json.dumps(kept))
+
+    @property
+    def reference(self) -> Any | None:
+        """The segmentation that a person chose to compare with, as its selector shows it."""
+        return self.node.GetNodeReference(Role.REFERENCE)
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether the outcomes are those of the reference of now; a frame may have been measured with another one."""
+        reference = self.node.GetNodeReferenceID(Role.REFERENCE) or ""
+        return (self.node.GetAttribute(_COMPARED + self._tail) or "") == reference
+
+    def note_compared(self) -> None:
+        self.node.SetAttribute(_COMPARED + self._tail, self.node.GetNodeReferenceID(Role.REFERENCE) or "")
 
     def row(self, key: str) -> LesionRow:
         return self._rows[self._place(key)]
@@ -168,9 +226,15 @@ class LesionTable:
             self._put_back(row)
         place = self._place(row.key)
         self._rows[place] = replace(row, verdict=verdict)
-        column = [column.key for column in COLUMNS].index("verdict")
-        self.node.SetCellText(place, column, verdict.value)
+        table_rows.set_verdict(self.node, row.key, verdict, self.frame)
+        self.show_segmentation()
         self.on_change()
+
+    def show_segmentation(self) -> None:
+        """Show in the views what was changed in the segmentation of a frame."""
+        segmentation = self.node.GetNodeReference(Role.SEGMENTATION)
+        if frames.is_sequence(segmentation):
+            frames.show_again(segmentation)
 
     def _place(self, key: str) -> int:
         return next(place for place, row in enumerate(self._rows) if row.key == key)
@@ -190,20 +254,20 @@ class LesionTable:
             crop = segmentation_io.take_out(segmentation, segment_id, grid)
             if crop is not None:
                 record = [index, name, label, label_name, row.number, crop.encode()]
-                self.node.SetAttribute(_CROP + segment_id, json.dumps(record))
+                self.node.SetAttribute(_CROP + segment_id + self._tail, json.dumps(record))
 
     def _put_back(self, row: LesionRow) -> None:
         segmentation = self.linked(Role.SEGMENTATION)
         if segmentation is None:
             return
         for segment_id in row.segments:
-            text = self.node.GetAttribute(_CROP + segment_id)
+            text = self.node.GetAttribute(_CROP + segment_id + self._tail)
             if text is None:
                 continue
             index, name, label, label_name, number, crop = json.loads(text)
             new = NewSegment(name, label, label_name, number)
             segmentation_io.put_back(segmentation, segment_id, Crop.decode(crop), self.grid, new, index)
-            self.node.RemoveAttribute(_CROP + segment_id)
+            self.node.RemoveAttribute(_CROP + segment_id + self._tail)
 
 
 def tables() -> list[Any]:
@@ -214,7 +278,8 @@ def tables() -> list[Any]:
 
 def table_of(segmentation: Any) -> Any | None:
     """The table node of a result, None when it has none."""
-    found = [node for node in tables() if node.GetNodeReference(Role.SEGMENTATION) is segmentation]
+    wanted = frames.sequence_of(segmentation)
+    found = [node for node in tables() if node.GetNodeReference(Role.SEGMENTATION) is wanted]
     return found[-1] if found else None
 
 
@@ -232,60 +297,8 @@ def summary_line(table: LesionTable) -> str:
     )
 
 
-def _write_rows(node: Any, rows: Sequence[LesionRow]) -> None:
-    table = vtk.vtkTable()
-    for key in (*(column.key for column in COLUMNS), *_HIDDEN):
-        values = [_stored(row, key) for row in rows]
-        array = vtk.vtkStringArray() if key in _TEXT else vtk.vtkIntArray() if key in _WHOLE else vtk.vtkDoubleArray()
-        array.SetName(key)
-        array.SetNumberOfValues(len(values))
-        for place, value in enumerate(values):
-            array.SetValue(place, value)
-        table.AddColumn(array)
-    with slicer.util.NodeModify(node):
-        node.SetAndObserveTable(table)
-        for column in COLUMNS:
-            node.SetColumnTitle(column.key, column.title)
-            node.SetColumnDescription(column.key, column.tip)
-            node.SetColumnUnitLabel(column.key, column.unit)
-
-
-def _stored(row: LesionRow, key: str) -> Any:
-    if key == "segments":
-        return " ".join(row.segments)
-    if key == "verdict":
-        return row.verdict.value
-    return getattr(row, key) if key in _HIDDEN else cell(row, key)
-
-
-def _read_rows(node: Any) -> list[LesionRow]:
-    table = node.GetTable()
-    count = table.GetNumberOfRows()
-    columns = {table.GetColumnName(i): table.GetColumn(i) for i in range(table.GetNumberOfColumns())}
-    if not set(_HIDDEN) <= set(columns):
-        return []
-    rows = []
-    for place in range(count):
-        value = {name: array.GetValue(place) for name, array in columns.items()}
-        if value["key"] == "none":
-            rows.append(no_lesion())
-            continue
-        rows.append(
-            LesionRow(
-                key=value["key"],
-                number=int(value["number"]),
-                outcome=value["outcome"],
-                verdict=Verdict(value["verdict"]),
-                label=int(value["label"]),
-                label_name=value["label_name"],
-                voxels=int(value["voxels"]),
-                volume_mm3=float(value["volume_mm3"]),
-                diameter_mm=float(value["diameter_mm"]),
-                centroid_ras=(float(value["r_mm"]), float(value["a_mm"]), float(value["s_mm"])),
-                confidence_max=float(value["confidence_max"]),
-                confidence_mean=float(value["confidence_mean"]),
-                overlap=float(value["overlap"]),
-                segments=tuple(value["segments"].split()),
-            )
-        )
-    return rows
+def open_table(node: Any) -> LesionTable:
+    """The table of a table node; of a sequence, that of the frame that its browser shows."""
+    table = LesionTable(node)
+    sequence = table.sequence
+    return table if sequence is None else LesionTable(node, frames.current_value(sequence))

@@ -11,25 +11,26 @@ import qt
 from slicer.i18n import tr as _
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
-from lossseg.errors import Cancelled, ErrorKind, InputError, LossSegError, MissingDependency, OutOfMemory
-from SlicerLossSegLib import review, study, training_set
+from lossseg.errors import Cancelled, InputError
+from SlicerLossSegLib import failures, review, study, training_set
 from SlicerLossSegLib.dependencies import SetUp
+from SlicerLossSegLib.ensemble_maker import EnsembleMaker
+from SlicerLossSegLib.experiment_logic import ExperimentLogic
+from SlicerLossSegLib.inspector import Inspector
 from SlicerLossSegLib.jobs import Job, JobQueue, State
-from SlicerLossSegLib.lesion_table import LesionTable, table_of
+from SlicerLossSegLib.lesion_table import LesionTable, open_table, table_of
+from SlicerLossSegLib.model_import import Imported, start_import
 from SlicerLossSegLib.parameters import Parameters
-from SlicerLossSegLib.segment_task import CaseInput, Options, Result, SegmentTask
+from SlicerLossSegLib.segment_case import CaseInput, Options
+from SlicerLossSegLib.segment_result import Result
+from SlicerLossSegLib.segment_task import SegmentTask
 from SlicerLossSegLib.study import ModelCard, Study
+from SlicerLossSegLib.training_logic import TrainingLogic
 from SlicerLossSegLib.volumes import short_folder
+from SlicerLossSegLib.warm_engine import WarmEngine
 from SlicerLossSegLib.worker import Worker
 
 STUDY_SETTING = "LossSeg/StudyFolder"
-
-_ERRORS: dict[ErrorKind, type[LossSegError]] = {
-    ErrorKind.INPUT: InputError,
-    ErrorKind.OUT_OF_MEMORY: OutOfMemory,
-    ErrorKind.MISSING_DEPENDENCY: MissingDependency,
-    ErrorKind.CANCELLED: Cancelled,
-}
 
 Listener = Callable[[Any], None]
 
@@ -49,9 +50,14 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
         # A question about the machine must not keep a segmentation waiting.
         self._questions = JobQueue()
         self.set_up = set_up or SetUp()
+        self.warm_engine = WarmEngine()
+        self.inspector = Inspector(self.warm_engine)
+        self.ensembles = EnsembleMaker(lambda: self.study, self.jobs)
         self._tasks: list[SegmentTask] = []
         self._workers: list[Worker] = []
         self._latest_question: review.Question | None = None
+        self.training = TrainingLogic(lambda: self.study)
+        self.experiments = ExperimentLogic(lambda: self.study, self.training.jobs)
 
     def getParameterNode(self) -> Parameters:
         return Parameters(super().getParameterNode())
@@ -79,6 +85,33 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
                 _("The demo ensemble is not part of this installation."), _("Train one: Testing/demo_ensemble.sh.")
             )
         return [card for file in files for card in self.study.add_ensemble(file)]
+
+    def import_model(self, source: Path | str) -> Imported:
+        """Translate the result of an nnU-Net v2 training into models of the study. Waits.
+
+        Args:
+            source: the folder with dataset.json, plans.json and fold_0, fold_1, ...
+
+        Raises:
+            LossSegError: it is no such folder, or a network that cannot be translated.
+        """
+        loop = qt.QEventLoop()
+        job = self.start_importing(Path(source), on_end=lambda ended: loop.quit())
+        if not job.state.is_over:
+            loop.exec_()
+        _raise_unless_finished(job)
+        return job.collected
+
+    def start_importing(
+        self,
+        source: Path,
+        *,
+        on_change: Listener = lambda job: None,
+        on_log: Listener = lambda line: None,
+        on_end: Listener = lambda job: None,
+    ) -> Job:
+        """As `import_model`, and come back at once; after success `job.collected` is an `Imported`."""
+        return start_import(self.jobs, self.study, source, on_change, on_log, on_end)
 
     # --- segmenting --------------------------------------------------------------------------------------------
 
@@ -169,9 +202,9 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
     # --- reviewing ---------------------------------------------------------------------------------------------
 
     def table_of(self, segmentation: Any) -> LesionTable | None:
-        """The lesion table of a result."""
+        """The lesion table of a result; of a sequence, that of the frame that its browser shows."""
         node = table_of(segmentation)
-        return None if node is None else LesionTable(node)
+        return None if node is None else open_table(node)
 
     def recompute(self, table: LesionTable) -> None:
         """Find and measure the lesions anew after the segmentation was changed by hand. Waits.
@@ -238,7 +271,7 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             InputError: a volume or the segmentation is gone, or the dataset has other channels or labels.
         """
-        return training_set.gather(table).write(self.study.dataset_folder)
+        return training_set.gather(table).add_to(self.study.folder)
 
     def start_adding(
         self, table: LesionTable, done: Callable[[str], None], failed: Callable[[Exception], None]
@@ -248,8 +281,8 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             InputError: a volume or the segmentation is gone.
         """
-        case, folder = training_set.gather(table), self.study.dataset_folder
-        self._work(lambda: case.write(folder), done, failed)
+        case, folder = training_set.gather(table), self.study.folder
+        self._work(lambda: case.add_to(folder), done, failed)
 
     def export(self, table: LesionTable, path: Path | str) -> None:
         """Write the table as CSV, or as JSON when the path ends in .json."""
@@ -269,20 +302,27 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
 
     def scene_closes(self) -> None:
         """Stop what works for a scene that goes away; nothing of it may come into the next one."""
+        self.training.scene_closes()
         for task in list(self._tasks):
             task.forget_scene()
             self.jobs.cancel(task.job)
         for worker in self._workers:
             worker.drop()
         self._workers.clear()
+        self.inspector.close()
 
     def close(self) -> None:
         """The module or the application goes away: everything ends at once."""
+        self.training.close()
         self.jobs.close()
         self._questions.close()
+        self.inspector.close()
+        self.warm_engine.end()
         for worker in self._workers:
             worker.drop()
         self._workers.clear()
+        for task in self._tasks:
+            task.abandon()
         self._tasks.clear()
 
 
@@ -312,7 +352,7 @@ def _raise_unless_finished(job: Job) -> None:
         raise Cancelled()
     failure = job.failure
     assert failure is not None
-    raise _ERRORS.get(failure.kind, LossSegError)(failure.message, failure.hint)
+    raise failures.as_error(failure)
 
 
 def _documents() -> Path:

@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from SlicerLossSegLib.case_list import RESULTS_FOLDER, CaseList, folder_cases, loaded_cases, sequence_cases
 from SlicerLossSegLib.parameters import Parameters, Source
-from SlicerLossSegLib.segment_task import CaseInput, CaseState
+from SlicerLossSegLib.segment_case import CaseInput, CaseState
 from SlicerLossSegLib.worker import Worker
 
 
@@ -50,9 +50,19 @@ class ManyVolumes:
         return self._listing is not None
 
     @property
-    def waiting(self) -> bool:
-        """Whether a volume of the list is still to be segmented."""
-        return any(case.state is not CaseState.DONE for case in self.list.cases)
+    def lacking(self) -> str:
+        """Why no volume of the list can be segmented; empty when one waits."""
+        if any(case.state is not CaseState.DONE for case in self.list.cases):
+            return ""
+        if self.is_listing:
+            return _("The folder is being looked through.")
+        if self.list.cases:
+            return _("All volumes of the list are done.")
+        return {
+            Source.LOADED: _("No volume is loaded that fits the ticked models."),
+            Source.SEQUENCE: _("Choose a sequence of volumes."),
+            Source.FOLDER: _("Choose a folder with images."),
+        }[self._source()]
 
     @property
     def results_folder(self) -> Path | None:

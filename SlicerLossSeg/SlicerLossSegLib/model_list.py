@@ -13,6 +13,13 @@ from slicer.i18n import tr as _
 from SlicerLossSegLib.study import EnsembleEntry, ModelCard, Study
 
 _TITLES = ("Model", "Dice", "Small", "Loss", "Network")
+_TIPS = (
+    "What is ticked decides together.",
+    "Mean Dice of its validation cases, 0 to 1.",
+    "Recall of small lesions in its validation cases, 0 to 1.",
+    "The loss that it was trained with.",
+    "Its architecture and the filters per level.",
+)
 
 
 class ModelList:
@@ -28,6 +35,9 @@ class ModelList:
         self._ensembles: list[tuple[Any, EnsembleEntry]] = []
         tree.setColumnCount(len(_TITLES))
         tree.setHeaderLabels([_(title) for title in _TITLES])
+        header = tree.model()
+        for column, tip in enumerate(_TIPS):
+            header.setHeaderData(column, qt.Qt.Horizontal, _(tip), qt.Qt.ToolTipRole)
         tree.connect("itemChanged(QTreeWidgetItem*,int)", self._ticked)
 
     @property

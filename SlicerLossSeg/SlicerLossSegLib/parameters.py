@@ -7,8 +7,8 @@ from typing import Annotated
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-MOST_CHANNELS = 4
-"""Selectors in the panel. A model that takes more channels is used by script."""
+CHANNEL_FIELDS = 4
+"""Channels whose volumes are fields. Those of further channels are node references that `ChannelSelectors` keeps."""
 
 
 class SizeUnit(Enum):
@@ -24,6 +24,21 @@ class Source(Enum):
     LOADED = "Loaded volumes"
     SEQUENCE = "Sequence"
     FOLDER = "Folder"
+
+
+class Scale(Enum):
+    """What the voxels of a predicted volume are."""
+
+    AUTO = "automatic"
+    PROBABILITY = "probability"
+    LOGIT = "logit"
+
+
+class BudgetUnit(Enum):
+    """How the budget of a training is given."""
+
+    MINUTES = "minutes"
+    EPOCHS = "epochs"
 
 
 # Annotations must be real objects: Slicer's wrapper reads them when the class is made.
@@ -50,3 +65,17 @@ class Parameters:
     batch_folder: pathlib.Path
     table: vtkMRMLTableNode
     reference: vtkMRMLSegmentationNode
+    inspected_volume: vtkMRMLScalarVolumeNode
+    inspected_segmentation: vtkMRMLSegmentationNode
+    inspect_reference: vtkMRMLSegmentationNode
+    inspect_scale: Scale = Scale.AUTO
+    inspect_losses: str = "dice\ndice_ce\niw(dice)\nblob(dice)"  # the ticked expressions, one per line
+    inspect_shift: Annotated[float, WithinRange(-4.0, 4.0)] = 0.0
+    gradient_opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
+    experiment_losses: str = "dice_ce\niw(dice)"
+    experiment_folds: Annotated[int, WithinRange(2, 20)] = 3
+    experiment_budget: Annotated[float, WithinRange(0.1, 10000.0)] = 30.0
+    experiment_unit: BudgetUnit = BudgetUnit.MINUTES
+    loss: str = "dice + ce"
+    budget: Annotated[float, WithinRange(0.1, 100000.0)] = 30.0
+    budget_unit: BudgetUnit = BudgetUnit.MINUTES

@@ -120,7 +120,9 @@ def apply(table: LesionTable, question: Question, answer: Answer) -> None:
         rows = []
     first = max((row.number for row in rows), default=0) + 1
     rows += [replace(row, key=f"x{place}", number=first + place) for place, row in enumerate(rejected)]
+    table.note_compared()
     table.fill(rows, seen.measures)
+    table.show_segmentation()
 
 
 def compare_with(table: LesionTable, reference: Any | None) -> None:
@@ -131,30 +133,42 @@ def compare_with(table: LesionTable, reference: Any | None) -> None:
 def write_csv(table: LesionTable, path: Path) -> None:
     """One row per lesion, with verdicts; undefined is "n/a", a case without any lesion has a row that says so.
 
+    Of a sequence all frames are written, with a column of their index values.
+
     Raises:
         InputError, DiskFull: the file cannot be written.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["case", *(column.key for column in COLUMNS)])
-    case = _case_name(table)
-    for row in table.rows:
-        writer.writerow([case, *(_text(cell(row, column.key)) for column in COLUMNS)])
+    writer.writerow(["case", *(["frame"] if table.frame else []), *(column.key for column in COLUMNS)])
+    for one in table.whole():
+        start = [one.source_name, one.frame] if one.frame else [one.source_name]
+        for row in one.rows:
+            writer.writerow([*start, *(_text(cell(row, column.key)) for column in COLUMNS)])
     write_text(path, text.getvalue())
 
 
 def write_json_file(table: LesionTable, path: Path) -> None:
     """Everything in full precision; undefined is null, a case without lesions has an empty list.
 
+    Of a sequence `frames` holds measures and lesions of each frame.
+
     Raises:
         InputError, DiskFull: the file cannot be written.
     """
+    record: dict[str, Any] = {"case": table.source_name, "labels": table.labels}
+    if table.frame:
+        record["frames"] = [{"frame": one.frame, **_findings(one)} for one in table.whole()]
+    else:
+        record.update(_findings(table))
+    write_json(path, {"format": "lossseg-review", "version": 1, **record})
+
+
+def _findings(table: LesionTable) -> dict[str, Any]:
     lesions = [
         {column.key: _jsonable(cell(row, column.key)) for column in COLUMNS} for row in table.rows if row.is_lesion
     ]
-    measures = {name: _jsonable(value) for name, value in table.measures.items()}
-    record = {"case": _case_name(table), "labels": table.labels, "measures": measures, "lesions": lesions}
-    write_json(path, {"format": "lossseg-review", "version": 1, **record})
+    return {"measures": {name: _jsonable(value) for name, value in table.measures.items()}, "lesions": lesions}
 
 
 def measures_text(measures: dict[str, float]) -> str:
@@ -177,11 +191,6 @@ def measures_text(measures: dict[str, float]) -> str:
         hd95=number("hd95", 1),
         similarity=number("volumetric_similarity", 2),
     )
-
-
-def _case_name(table: LesionTable) -> str:
-    volume = table.linked(Role.VOLUME)
-    return volume.GetName() if volume is not None else table.node.GetName()
 
 
 def _text(value: str | int | float) -> str:

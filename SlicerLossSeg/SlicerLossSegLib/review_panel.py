@@ -9,13 +9,16 @@ import qt
 from slicer.i18n import tr as _
 
 from lossseg.errors import LossSegError
-from SlicerLossSegLib import review, segmentation_io, views
+from SlicerLossSegLib import frames, review, review_buttons, segmentation_io, views
 from SlicerLossSegLib.correction import Correction
 from SlicerLossSegLib.interaction import Interaction
 from SlicerLossSegLib.lesion_list import Filter, LesionList
 from SlicerLossSegLib.lesion_row import COLUMNS, LesionRow, Verdict
 from SlicerLossSegLib.lesion_table import KIND, LesionTable, Role
 from SlicerLossSegLib.parameters import Parameters
+from SlicerLossSegLib.review_buttons import ReviewState
+from SlicerLossSegLib.shown_table import ShownTable
+from SlicerLossSegLib.upkeep import Upkeep
 
 
 class ReviewPanel:
@@ -30,10 +33,9 @@ class ReviewPanel:
         self.ui, self._logic, self._interaction = ui, logic, interaction
         self._parameters: Parameters | None = None
         self._tag: int | None = None
-        self.table: LesionTable | None = None
+        self._shown = ShownTable(self.refresh, self._frame_changed)
+        self._upkeep = Upkeep(logic, interaction, self._kept_up)
         self.correction = Correction(ui.editorPage.layout())
-        self._seen: Any = None
-        self._busy = False
         self._switching = False
         self.lesions = LesionList(ui.lesionView, self._chosen)
         ui.tableSelector.addAttribute("vtkMRMLTableNode", KIND, "detections")
@@ -55,13 +57,22 @@ class ReviewPanel:
 
     # --- from outside ------------------------------------------------------------------------------------------
 
+    @property
+    def table(self) -> LesionTable | None:
+        """The table that is shown; of a sequence that of the frame in its browser."""
+        return self._shown.current
+
+    @property
+    def _busy(self) -> bool:
+        return self._upkeep.busy
+
     def set_parameters(self, parameters: Parameters | None) -> None:
         """Connect the widgets to other parameters; None takes them away."""
         if self._parameters is not None and self._tag is not None:
             self._parameters.disconnectGui(self._tag)
         self._parameters = None
         if parameters is None:
-            self._busy = False
+            self._upkeep.forget()
             self._show_table(None)
             return
         self._tag = parameters.connectGui(self.ui)
@@ -71,6 +82,8 @@ class ReviewPanel:
     def walk_through(self, table: LesionTable) -> None:
         """Show this table."""
         if self.table is not None and self.table.node is table.node:
+            self._shown.adopt(table)
+            self._upkeep.note(table)
             self.refresh()
             return
         self._show_table(table.node, table)
@@ -80,12 +93,17 @@ class ReviewPanel:
 
     def catch_up(self) -> None:
         """Find and measure the lesions anew if the segmentation was changed elsewhere."""
-        if self._is_stale():
-            self._recompute()
+        self._upkeep.catch_up(self.table)
+
+    def take_keys(self) -> None:
+        """The tab was opened: N, P, A and R work at once."""
+        # For any other reason the view would make its first cell current: a lesion that the person did not go to.
+        self.ui.lesionView.setFocus(qt.Qt.MouseFocusReason)
 
     def leave(self) -> None:
         """The module or the tab is left: the segment editor lets go of views and keys."""
         self.correction.leave()
+        self.ui.reviewStack.setCurrentIndex(0)
 
     def release(self) -> None:
         self.set_parameters(None)
@@ -116,26 +134,23 @@ class ReviewPanel:
     def correct(self) -> None:
         """Open Slicer's segment editor on the segmentation."""
         table = self.table
-        segmentation = table.linked(Role.SEGMENTATION) if table else None
+        segmentation = table.shown(Role.SEGMENTATION) if table else None
         if table is None or segmentation is None:
             return
         row = self._row()
-        self.correction.open(segmentation, table.linked(Role.VOLUME), row.segments if row else ())
+        self.correction.open(segmentation, table.shown(Role.VOLUME), row.segments if row else ())
         self.ui.reviewStack.setCurrentIndex(1)
 
     def done_correcting(self) -> None:
         self.leave()
-        self.ui.reviewStack.setCurrentIndex(0)
         self.catch_up()
+        self.take_keys()
 
     def export(self) -> None:
         if self.table is None:
             return
-        volume = self.table.linked(Role.VOLUME)
-        name = volume.GetName() if volume is not None else "lesions"
-        path = self._interaction.choose_file_to_write(
-            _("Export the lesion table"), self._logic.study.folder / f"{name}.csv", "CSV (*.csv);;JSON (*.json)"
-        )
+        start = self._logic.study.folder / f"{self.table.source_name}.csv"
+        path = self._interaction.choose_file_to_write(_("Export the lesion table"), start, "CSV (*.csv);;JSON (*.json)")
         if path is None:
             return
         try:
@@ -146,15 +161,9 @@ class ReviewPanel:
     def add_to_training_set(self) -> None:
         if self.table is None or self._busy:
             return
-        self._busy = True
-        self.refresh()
-        try:
-            self._logic.start_adding(self.table, self._added, self._not_recomputed)
-        except (LossSegError, ImportError) as error:
-            self._not_recomputed(error)
+        self._upkeep.add_to_training_set(self.table, self._added)
 
     def _added(self, name: str) -> None:
-        self._busy = False
         self._show_note(_("Added to the training set as case {name}. Nothing was trained.").format(name=name))
         self.refresh()
 
@@ -168,47 +177,41 @@ class ReviewPanel:
         rows = table.rows if table else []
         self.lesions.show(rows)
         self.lesions.show_outcomes(any(one.outcome for one in rows))
-        row = self._row()
-        can_judge = row is not None and row.can_be_judged and not self._busy
-        has_segmentation = table is not None and table.linked(Role.SEGMENTATION) is not None
-        listed = len(self.lesions.keys)
-        lesions = sum(one.is_lesion for one in rows)
-        nothing = _("Segment a volume first, or choose a result.")
-        at_none = _("Choose a lesion that is in the result.")
-        for button, on, tip, reason in (
-            (ui.previousButton, listed > 0, _("Previous lesion (P)"), nothing),
-            (ui.nextButton, listed > 0, _("Next lesion (N)"), nothing),
-            (ui.acceptButton, can_judge, _("Accept this lesion and go on (A)"), at_none),
-            (ui.rejectButton, can_judge, _("Take this lesion out of the result and go on (R)"), at_none),
-            (
-                ui.undoButton,
-                table is not None and table.can_undo and not self._busy,
-                _("Take back the last verdict (Ctrl+Z)"),
-                _("There is no verdict to take back."),
-            ),
-            (
-                ui.correctButton,
-                has_segmentation and not self._busy,
-                _("Correct the segmentation by hand; the table follows."),
-                nothing,
-            ),
-            (ui.exportButton, table is not None, _("Write the table as CSV or JSON."), nothing),
-            (
-                ui.trainingSetButton,
-                has_segmentation and not self._busy,
-                _("Write volume and segmentation as a case of the study's dataset. Nothing is trained by this."),
-                nothing,
-            ),
-        ):
-            button.enabled = bool(on)
-            button.toolTip = tip if on else reason
-        ui.referenceSelector.enabled = has_segmentation and not self._busy
+        listed, lesions = len(self.lesions.keys), sum(one.is_lesion for one in rows)
         if self._busy:
             ui.countLabel.text = _("Measuring…")
+        elif table is None:
+            ui.countLabel.text = ""
         else:
-            ui.countLabel.text = _("{n} of {all}").format(n=min(listed, lesions), all=lesions) if table else ""
-        ui.measuresLabel.text = review.measures_text(table.measures) if table and table.linked(Role.REFERENCE) else ""
+            ui.countLabel.text = _("{n} of {all}").format(n=min(listed, lesions), all=lesions)
+        compared = table is not None and table.reference is not None
+        ui.measuresLabel.text = review.measures_text(table.measures) if table and compared else ""
         ui.measuresLabel.visible = bool(ui.measuresLabel.text)
+        sequence = table.sequence if table else None
+        ui.frameLabel.visible = ui.frameText.visible = sequence is not None
+        if table is not None and sequence is not None:
+            ui.frameText.text = frames.describe(sequence, table.frame)
+        self._refresh_buttons()
+
+    def _refresh_buttons(self) -> None:
+        table, row = self.table, self._row()
+        if table is None:
+            lacking = _("Segment a volume first, or choose a result.")
+        elif not table.is_segmented:
+            lacking = _("This frame was not segmented.")
+        elif table.linked(Role.SEGMENTATION) is None:
+            lacking = _("The segmentation is not in the scene any more.")
+        else:
+            lacking = ""
+        state = ReviewState(
+            has_table=table is not None,
+            listed=self.lesions.has_rows,
+            can_judge=row is not None and row.can_be_judged,
+            can_undo=table is not None and table.can_undo,
+            lacking=lacking,
+            busy=self._busy,
+        )
+        review_buttons.show(self.ui, state)
 
     # --- construction ------------------------------------------------------------------------------------------
 
@@ -248,32 +251,48 @@ class ReviewPanel:
     def _table_chosen(self, node: Any) -> None:
         if not self._switching:
             self._show_table(node)
+            self._upkeep.catch_up(self.table)
 
     def _show_table(self, node: Any | None, table: LesionTable | None = None) -> None:
-        if self.table is not None:
-            self.table.on_change = lambda: None
-        self.table = None
-        if node is not None and self._parameters is not None:
-            self.table = table or LesionTable(node)
-            self.table.on_change = self.refresh
+        self._shown.open(node if self._parameters is not None else None, table)
+        self._show_current()
+
+    def _show_current(self) -> None:
+        table = self.table
+        if table is not None:
             self._switching = True
-            self.ui.referenceSelector.setCurrentNode(self.table.linked(Role.REFERENCE))
+            self.ui.referenceSelector.setCurrentNode(table.reference)
             self._switching = False
+            self._upkeep.begin(table)
         self.ui.reviewStack.setCurrentIndex(0)
+        # A lesion of the same number elsewhere is not the one where the person is.
+        self.lesions.show([])
         self._show_note("")
-        self._note_state()
         self.refresh()
+
+    def _frame_changed(self, before: LesionTable) -> None:
+        """The browser shows another frame: what was painted in the one before is measured, too."""
+        if self.ui.reviewStack.currentIndex == 1:
+            self.leave()
+        self._show_current()
+        self._upkeep.catch_up(before)
+        self._upkeep.catch_up(self.table)
+
+    def _kept_up(self) -> None:
+        # While one frame was measured the person may have gone to another one that needs it.
+        if not self._upkeep.catch_up(self.table):
+            self.refresh()
 
     def _reference_chosen(self, node: Any) -> None:
         if self.table is None or self._switching:
             return
-        if node is not None and node is self.table.linked(Role.SEGMENTATION):
+        if node is not None and node is self.table.shown(Role.SEGMENTATION):
             self.ui.measuresLabel.text = _("This is the result itself; choose another segmentation.")
             self.ui.measuresLabel.visible = True
             return
-        if node is not self.table.linked(Role.REFERENCE):
+        if node is not self.table.reference:
             review.compare_with(self.table, node)
-            self._recompute()
+            self._upkeep.recompute(self.table)
 
     def _filter_chosen(self, index: int) -> None:
         self.lesions.choose_filter(list(Filter)[max(0, index)])
@@ -281,20 +300,14 @@ class ReviewPanel:
 
     def _chosen(self, key: str | None) -> None:
         row = self._row()
-        self._refresh_verdicts()
+        self._refresh_buttons()
         if row is None or not row.is_lesion or self.table is None:
             return
-        views.show_volume(self.table.linked(Role.VOLUME))
+        views.show_volume(self.table.shown(Role.VOLUME))
         views.jump(row.centroid_ras)
-        segmentation = self.table.linked(Role.SEGMENTATION)
+        segmentation = self.table.shown(Role.SEGMENTATION)
         if segmentation is not None:
             segmentation_io.emphasize(segmentation, row.segments)
-
-    def _refresh_verdicts(self) -> None:
-        """The buttons depend on the lesion where the person is."""
-        row = self._row()
-        on = row is not None and row.can_be_judged and not self._busy
-        self.ui.acceptButton.enabled = self.ui.rejectButton.enabled = on
 
     def _row(self) -> LesionRow | None:
         key = self.lesions.current
@@ -316,47 +329,8 @@ class ReviewPanel:
         self._judged()
 
     def _judged(self) -> None:
-        self._note_state()
-        if self.table is not None and self.table.linked(Role.REFERENCE) is not None:
-            self._measure_case()
+        if self.table is not None:
+            self._upkeep.note(self.table)
+            if self.table.reference is not None:
+                self._upkeep.measure(self.table)
         self.refresh()
-
-    # --- up to date --------------------------------------------------------------------------------------------
-
-    def _note_state(self) -> None:
-        segmentation = self.table.linked(Role.SEGMENTATION) if self.table else None
-        self._seen = segmentation_io.state(segmentation) if segmentation is not None else None
-
-    def _is_stale(self) -> bool:
-        segmentation = self.table.linked(Role.SEGMENTATION) if self.table else None
-        return segmentation is not None and not self._busy and segmentation_io.state(segmentation) != self._seen
-
-    def _recompute(self) -> None:
-        assert self.table is not None
-        self._busy = True
-        self.refresh()
-        try:
-            self._logic.start_recomputing(self.table, self._recomputed, self._not_recomputed)
-        except (LossSegError, ImportError) as error:
-            self._not_recomputed(error)
-
-    def _measure_case(self) -> None:
-        assert self.table is not None
-        try:
-            self._logic.start_measuring(self.table, self.refresh, self._not_recomputed)
-        except (LossSegError, ImportError) as error:
-            self._not_recomputed(error)
-
-    def _recomputed(self) -> None:
-        self._busy = False
-        self._note_state()
-        self.refresh()
-
-    def _not_recomputed(self, error: Exception) -> None:
-        self._busy = False
-        self._note_state()
-        self.refresh()
-        if isinstance(error, ImportError):
-            self._interaction.tell_error(_("Packages that measure lesions are missing."), _("Press Set up."))
-        else:
-            self._interaction.tell_error(str(error))

@@ -5,108 +5,22 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import qt
 from slicer.i18n import tr as _
 
 from lossseg.errors import InputError
 from lossseg.files import write_json, write_text
 from lossseg.jobs.events import Failed
-from SlicerLossSegLib import segmentation_io
-from SlicerLossSegLib.assessment import Assessment, assess, read_confidences
 from SlicerLossSegLib.jobs import Job, State
-from SlicerLossSegLib.lesion_table import LesionTable, Role
-from SlicerLossSegLib.parameters import SizeUnit
-from SlicerLossSegLib.sequences import add_item
-from SlicerLossSegLib.study import read_result_labels
-from SlicerLossSegLib.volumes import Grid, Snapshot, add_scalar_volume, short_folder, snapshot
-
-_ENDING = ".nrrd"
-
-
-@dataclass(frozen=True)
-class Options:
-    """How volumes are segmented; the engine's own defaults.
-
-    Attributes:
-        device: as the engine calls it: auto, cpu, cuda:0, mps.
-        overlap: of neighbouring windows, 0 to below 1.
-        threshold: from this probability on a voxel is foreground; None: what the models' validation chose.
-        smallest: smaller lesions are left out, in `smallest_unit`.
-        roi: (r0, r1, a0, a1, s0, s1) in RAS mm, None for everything.
-    """
-
-    device: str = "auto"
-    mirror: bool = False
-    overlap: float = 0.5
-    threshold: float | None = None
-    smallest: float = 11
-    smallest_unit: SizeUnit = SizeUnit.VOXELS
-    roi: tuple[float, float, float, float, float, float] | None = None
-    keep_probability: bool = False
-    keep_disagreement: bool = False
-
-    def parameters(self) -> dict[str, Any]:
-        """As parameters of the job `predict`."""
-        in_mm3 = self.smallest_unit is SizeUnit.MM3
-        return {
-            "device": self.device,
-            "mirror": self.mirror,
-            "overlap": self.overlap,
-            "threshold": self.threshold,
-            "min_voxels": 0 if in_mm3 else round(self.smallest),
-            "min_volume_mm3": self.smallest if in_mm3 else None,
-            "roi": None if self.roi is None else list(self.roi),
-            "keep_probability": self.keep_probability,
-            "keep_disagreement": self.keep_disagreement,
-            "file_ending": _ENDING,
-        }
-
-
-class CaseState(Enum):
-    """Where one volume of many is."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    SEGMENTED = "segmented"
-    DONE = "done"
-    FAILED = "failed"
-
-
-@dataclass(eq=False)
-class CaseInput:
-    """One case to segment, and what became of it.
-
-    Attributes:
-        name: shown to the person.
-        volumes: nodes, one per channel; or none, and
-        files: the channels' files. Results of files go into files too, not into the scene.
-        sequence: the sequence that the volume is an item of, and the item's index value.
-        note: why it failed, or what was found.
-    """
-
-    name: str
-    volumes: tuple[Any, ...] = ()
-    files: tuple[Path, ...] = ()
-    sequence: tuple[Any, str] | None = None
-    state: CaseState = CaseState.WAITING
-    note: str = ""
-
-
-@dataclass(frozen=True, eq=False)
-class Result:
-    """What a segmentation left in the scene for one case."""
-
-    case: CaseInput
-    segmentation: Any
-    table: LesionTable
-    probability: Any | None
-    disagreement: Any | None
+from SlicerLossSegLib.segment_case import ENDING, CaseInput, CaseState, Options
+from SlicerLossSegLib.segment_result import Collected, Result, read_result, show_result
+from SlicerLossSegLib.volumes import Grid, Snapshot, short_folder, snapshot
 
 
 @dataclass(eq=False)
@@ -140,6 +54,7 @@ class SegmentTask:
     _snapshots: dict[str, tuple[Snapshot, ...]] = field(init=False, default_factory=dict)
     _codes: dict[str, CaseInput] = field(init=False, default_factory=dict)
     _wanted: bool = field(init=False, default=True)
+    _to_show: deque[tuple[str, Collected]] = field(init=False, default_factory=deque)
 
     def start(self, queue: Any) -> SegmentTask:
         """Hand the job to a queue.
@@ -179,9 +94,14 @@ class SegmentTask:
         """The scene was closed: whatever comes must not go into the next one."""
         self._wanted = False
 
+    def abandon(self) -> None:
+        """The module goes away: nobody is told any more."""
+        self.forget_scene()
+        self.on_case = self.on_result = self.on_end = lambda news: None
+
     def _input_files(self, code: str, folder: Path) -> list[Path]:
         # Files of a person go through a copy in NRRD too: their names may be what the engine takes for channels.
-        return [folder / "in" / f"{code}_{channel:04d}{_ENDING}" for channel in range(len(self.channels))]
+        return [folder / "in" / f"{code}_{channel:04d}{ENDING}" for channel in range(len(self.channels))]
 
     def _prepare(self, folder: Path) -> None:
         if self.ensemble is not None:
@@ -224,7 +144,7 @@ class SegmentTask:
         for code in self._announced(job):
             case = self._codes[code]
             if case.volumes:
-                collected[code] = _read(out, code, self._snapshots[code][0].grid, self.options)
+                collected[code] = read_result(out, code, self._snapshots[code][0].grid, self.options)
             else:
                 case.note = _keep(out, code, case.name, self.save_to or case.files[0].parent)
                 case.state = CaseState.DONE
@@ -233,7 +153,7 @@ class SegmentTask:
     def _announced(self, job: Job) -> list[str]:
         """The cases whose labels are complete: the engine announces a file after it was written."""
         labels = {
-            Path(artifact.path).name.removesuffix(_ENDING) for artifact in job.artifacts if artifact.kind == "label"
+            Path(artifact.path).name.removesuffix(ENDING) for artifact in job.artifacts if artifact.kind == "label"
         }
         return [code for code in self._codes if code in labels]
 
@@ -242,60 +162,50 @@ class SegmentTask:
             if job.state is State.CANCELLED and self._wanted and len(self._codes) > 1:
                 # Of many volumes those before the one that was stopped are complete.
                 job.collected = self._read_all(job)
-            if job.state is not State.FAILED and self._wanted:
-                for code, found in (job.collected or {}).items():
-                    self._show(self._codes[code], found)
         except InputError as error:
-            job.failure, job.state = Failed(error.kind, error.message, error.hint), State.FAILED
-        finally:
-            for case in self._codes.values():
-                if case.state is not CaseState.DONE:
-                    case.state = CaseState.FAILED if job.state is not State.CANCELLED else CaseState.WAITING
-                    case.note = case.note or (job.failure.message if job.failure else "")
-                self.on_case(case)
-            self._snapshots.clear()
-            shutil.rmtree(job.folder, ignore_errors=True)
-            self.on_end(self)
+            self._fail(error)
+        if job.state is not State.FAILED:
+            self._to_show.extend((job.collected or {}).items())
+        self._show_next()
+
+    def _show_next(self) -> None:
+        """Show one case; Slicer stays alive between two of them."""
+        if self._to_show and self._wanted:
+            code, found = self._to_show.popleft()
+            try:
+                self._show(self._codes[code], found)
+            except InputError as error:
+                self._to_show.clear()
+                self._fail(error)
+            except Exception:
+                self._over()
+                raise
+            if self._to_show:
+                qt.QTimer.singleShot(0, self._show_next)
+                return
+        self._over()
+
+    def _fail(self, error: InputError) -> None:
+        self.job.failure, self.job.state = Failed(error.kind, error.message, error.hint), State.FAILED
+
+    def _over(self) -> None:
+        job = self.job
+        for case in self._codes.values():
+            if case.state is not CaseState.DONE:
+                case.state = CaseState.FAILED if job.state is not State.CANCELLED else CaseState.WAITING
+                case.note = case.note or (job.failure.message if job.failure else "")
+            self.on_case(case)
+        self._snapshots.clear()
+        shutil.rmtree(job.folder, ignore_errors=True)
+        self.on_end(self)
 
     def _show(self, case: CaseInput, found: Collected) -> None:
-        if case.sequence is not None:
-            add_item(*case.sequence, case.name, found.assessment)
-        else:
-            result = show_result(case, found, self.channels)
-            self.results.append(result)
-            self.on_result(result)
+        result = show_result(case, found, self.channels)
+        self.results.append(result)
+        self.on_result(result)
         case.state = CaseState.DONE
         count = len(found.assessment.segments)
         case.note = _("1 lesion") if count == 1 else _("{n} lesions").format(n=count)
-
-
-@dataclass(frozen=True, eq=False)
-class Collected:
-    """What the engine wrote for one case, read and measured."""
-
-    assessment: Assessment
-    probability: np.ndarray | None
-    disagreement: np.ndarray | None
-
-
-def show_result(case: CaseInput, found: Collected, channels: tuple[str, ...] = ("image",)) -> Result:
-    """Put a result into the scene: segmentation, table, and the volumes that were asked for, linked to each other."""
-    seen = found.assessment
-    volume = case.volumes[0]
-    segmentation = segmentation_io.add_segmentation(f"{case.name} lesions", volume)
-    ids = segmentation_io.fill(segmentation, seen.lesions, seen.segments, seen.grid)
-    table = LesionTable.create(f"{case.name} lesion table", seen.grid, seen.labels, channels)
-    maps = {}
-    for role, name, array in (
-        (Role.PROBABILITY, "probability", found.probability),
-        (Role.DISAGREEMENT, "disagreement", found.disagreement),
-    ):
-        maps[role] = None if array is None else add_scalar_volume(f"{case.name} {name}", array, seen.grid)
-        table.link(role, maps[role])
-    table.link(Role.SEGMENTATION, segmentation)
-    table.link_volumes(case.volumes)
-    table.fill(seen.rows_with(ids), seen.measures)
-    return Result(case, segmentation, table, maps[Role.PROBABILITY], maps[Role.DISAGREEMENT])
 
 
 def _checked(case: CaseInput, channels: int) -> tuple[Snapshot, ...]:
@@ -322,28 +232,6 @@ def _copy(sources: Sequence[Path], targets: Sequence[Path]) -> None:
         write_nrrd(target, volume.array, Grid(volume.array.shape, volume.geometry.affine))
 
 
-def _read(out: Path, code: str, grid: Grid | None, options: Options) -> Collected:
-    from lossseg.images import read_label, read_volume
-
-    label = read_label(out / f"{code}{_ENDING}")
-    if grid is None:
-        grid = Grid(label.array.shape, label.geometry.affine)
-    table = out / f"{code}.lesions.json"
-    probability = disagreement = None
-    if options.keep_probability:
-        probability = read_volume(out / f"{code}_probability{_ENDING}").array.astype(np.float32)
-    if options.keep_disagreement:
-        disagreement = read_volume(out / f"{code}_disagreement{_ENDING}").array.astype(np.float32)
-    labels = read_result_labels(table)
-    seen = assess(label.array, grid, labels, probability=probability, known=read_confidences(table))
-    return Collected(seen, probability, disagreement)
-
-
-def saved_label(case: CaseInput, folder: Path) -> Path:
-    """Where the label volume of a case of files lies when it is done."""
-    return folder / f"{case.name}{_ENDING}"
-
-
 def _keep(out: Path, code: str, name: str, folder: Path) -> str:
     """Move the files of a case to where the person wants them; returns what was found, in words."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -354,10 +242,10 @@ def _keep(out: Path, code: str, name: str, folder: Path) -> str:
     header, *lines = (out / f"{code}.lesions.csv").read_text(encoding="utf-8").splitlines()
     own = [",".join([name, *line.split(",")[1:]]) for line in lines]
     write_text(folder / f"{name}.lesions.csv", "\n".join([header, *own]) + "\n")
-    for path in sorted(out.glob(f"{code}_*{_ENDING}")):
+    for path in sorted(out.glob(f"{code}_*{ENDING}")):
         shutil.move(path, folder / path.name.replace(code, name, 1))
     # The label comes last: where it is, the case is complete.
-    shutil.move(out / f"{code}{_ENDING}", folder / f"{name}{_ENDING}")
+    shutil.move(out / f"{code}{ENDING}", folder / f"{name}{ENDING}")
     count = len(record["cases"][0]["lesions"])
     return _("1 lesion") if count == 1 else _("{n} lesions").format(n=count)
 

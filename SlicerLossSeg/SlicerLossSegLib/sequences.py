@@ -1,49 +1,83 @@
-"""Results of a sequence: a sequence of segmentations that plays together with its volumes."""
+"""Results of a sequence: one lesion table with the rows of all frames, and sequences that play with the volumes.
+
+A table node per frame would fill the scene and the saved file with nodes, and a sequence of table nodes would hide them
+from Slicer's Tables module and lose its references to other nodes. So there is one table node, whose rows name their
+frame. It refers to sequences (of volumes, segmentations, probabilities) instead of nodes, and keeps voxels that were
+rejected, measures and grid under the frame's index value. `LesionTable` is the view of one frame, so that everything
+that works on a volume's result works on a frame's. A frame that is segmented again begins a new table: what was
+reviewed stays.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import slicer
+import numpy as np
 
-from SlicerLossSegLib import segmentation_io
+from SlicerLossSegLib import frames, segmentation_io, table_rows
 from SlicerLossSegLib.assessment import Assessment
+from SlicerLossSegLib.lesion_table import LesionTable, Role, tables
+from SlicerLossSegLib.volumes import add_scalar_volume
 
-_OF = "LossSeg.volumes"
+_MAPS = {Role.PROBABILITY: "probability", Role.DISAGREEMENT: "disagreement"}
 
 
-def add_item(volumes: Any, index_value: str, name: str, seen: Assessment) -> Any:
-    """Put the lesions of one item into the sequence of segmentations that belongs to a sequence of volumes.
+def show_frame(
+    volumes: Any,
+    value: str,
+    seen: Assessment,
+    maps: dict[str, np.ndarray | None],
+    channels: Sequence[str] = ("image",),
+) -> LesionTable:
+    """Put the lesions of one frame into the result of a sequence of volumes, which is made with its first frame.
 
-    Returns:
-        The sequence of segmentations; it is made, and synchronized with the volumes, when it does not exist.
+    Args:
+        volumes: the sequence node.
+        value: index value of the frame.
+        maps: for `Role.PROBABILITY` and `Role.DISAGREEMENT` an array (z, y, x), or None.
     """
-    segmentations = _segmentations_of(volumes)
-    node = segmentation_io.add_segmentation(name, None)
-    segmentation_io.fill(node, seen.lesions, seen.segments, seen.grid)
-    segmentations.SetDataNodeAtValue(node, index_value)
-    slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
-    slicer.mrmlScene.RemoveNode(node)
-    browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForSequenceNode(segmentations)
-    if browser is not None:
-        slicer.modules.sequences.logic().UpdateProxyNodesFromSequences(browser)
-        proxy = browser.GetProxyNode(segmentations)
-        if proxy is not None:
-            segmentation_io.show_outlines(proxy)
-    return segmentations
+    node = _open_result(volumes, value, seen.labels, channels)
+    if node is None:
+        name = f"{volumes.GetName()} lesion table"
+        node = LesionTable.create(name, seen.grid, seen.labels, channels, value).node
+        node.SetNthNodeReferenceID(Role.VOLUME, 0, volumes.GetID())
+    table = LesionTable(node, value)
+    table.set_grid(seen.grid)
+    segmentation = segmentation_io.add_segmentation(f"{volumes.GetName()} {value} lesions", None)
+    ids = segmentation_io.fill(segmentation, seen.lesions, seen.segments, seen.grid)
+    _put(table, Role.SEGMENTATION, f"{volumes.GetName()} lesions", segmentation)
+    for role, title in _MAPS.items():
+        array = maps.get(role)
+        if array is not None:
+            map_node = add_scalar_volume(f"{volumes.GetName()} {value} {title}", array, seen.grid)
+            _put(table, role, f"{volumes.GetName()} {title}", map_node)
+    proxy = table.shown(Role.SEGMENTATION)
+    if proxy is not None:
+        segmentation_io.show_outlines(proxy)
+    table.fill(seen.rows_with(ids), seen.measures)
+    return table
 
 
-def _segmentations_of(volumes: Any) -> Any:
-    scene = slicer.mrmlScene
-    for node in slicer.util.getNodesByClass("vtkMRMLSequenceNode"):
-        if node.GetNodeReference(_OF) is volumes:
-            return node
-    made = scene.AddNewNodeByClass("vtkMRMLSequenceNode", scene.GenerateUniqueName(f"{volumes.GetName()} lesions"))
-    for copy in ("IndexName", "IndexUnit"):
-        getattr(made, f"Set{copy}")(getattr(volumes, f"Get{copy}")())
-    made.SetIndexType(volumes.GetIndexType())
-    made.SetNodeReferenceID(_OF, volumes.GetID())
-    browser = slicer.modules.sequences.logic().GetFirstBrowserNodeForSequenceNode(volumes)
-    if browser is not None:
-        browser.AddSynchronizedSequenceNode(made)
-    return made
+def _open_result(volumes: Any, value: str, labels: dict[str, int], channels: Sequence[str]) -> Any | None:
+    """The latest result of the sequence, if it is of the same task and waits for this frame."""
+    of_volumes = [node for node in tables() if node.GetNodeReference(Role.VOLUME) is volumes]
+    if not of_volumes or value in table_rows.frames(of_volumes[-1]):
+        return None
+    table = LesionTable(of_volumes[-1], value)
+    return of_volumes[-1] if table.labels == labels and table.channels == tuple(channels) else None
+
+
+def _put(table: LesionTable, role: str, name: str, node: Any) -> None:
+    sequence = table.node.GetNodeReference(role)
+    if sequence is None:
+        sequence = frames.create_beside(table.node.GetNodeReference(Role.VOLUME), name)
+        table.link(role, sequence)
+    frames.put(sequence, table.frame, node)
+
+
+def proxies_of_results() -> set[str]:
+    """Ids of the volumes in the scene in which browsers show probabilities and disagreements."""
+    sequences = [table.GetNodeReference(role) for table in tables() for role in _MAPS]
+    proxies = [frames.shown(sequence) for sequence in sequences if frames.is_sequence(sequence)]
+    return {proxy.GetID() for proxy in proxies if proxy is not None}

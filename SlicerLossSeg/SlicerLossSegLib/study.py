@@ -134,8 +134,11 @@ class Study:
                 entries.append(EnsembleEntry(path, members, str(record.get("chosen", ""))))
         return entries
 
-    def add_model(self, source: Path) -> ModelCard:
+    def add_model(self, source: Path, name: str = "") -> ModelCard:
         """Copy a model folder into the study, complete or not at all.
+
+        Args:
+            name: of the model in the study, with slashes for folders; the folder's own when empty.
 
         Raises:
             InputError: it is no model, or one of that name is there.
@@ -144,9 +147,11 @@ class Study:
         if not (source / MODEL_CARD).exists():
             raise InputError(f"{source} holds no {MODEL_CARD}.", "Choose the folder of a trained model.")
         ModelCard.read(source, source.name)
-        target = self.models_folder / source.name
+        target = self.models_folder / (name or source.name)
         if target.exists():
-            raise InputError(f"The study has a model {source.name} already.", "Rename the folder and add it again.")
+            raise InputError(
+                f"The study has a model {name or source.name} already.", "Rename the folder and add it again."
+            )
         beside = target.with_name(f".{secrets.token_hex(4)}")
         beside.mkdir(parents=True)
         try:
@@ -155,7 +160,7 @@ class Study:
             os.replace(beside, target)
         finally:
             shutil.rmtree(beside, ignore_errors=True)
-        return ModelCard.read(target, target.name)
+        return ModelCard.read(target, target.relative_to(self.models_folder).as_posix())
 
     def add_ensemble(self, source: Path) -> list[ModelCard]:
         """Copy an ensemble with its members into the study. What is there already under the same name stays."""
@@ -186,6 +191,12 @@ def ensemble_file(members: Iterable[ModelCard], path: Path) -> Path:
     entries = [{"path": str(card.folder.resolve()), "weight": 1.0} for card in cards]
     write_json(path, {"format": 1, "members": entries, "chosen": "Ticked in Slicer."})
     return path
+
+
+def ensemble_of_study(members: Iterable[ModelCard], path: Path, chosen: str) -> None:
+    """Write an ensemble of equal shares into the study; members are named relative to the file."""
+    entries = [{"path": os.path.relpath(card.folder, path.parent), "weight": 1.0} for card in members]
+    write_json(path, {"format": 1, "members": entries, "chosen": chosen})
 
 
 def require_one_task(cards: list[ModelCard]) -> None:

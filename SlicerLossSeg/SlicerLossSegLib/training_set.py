@@ -10,7 +10,7 @@ import numpy as np
 from slicer.i18n import tr as _
 
 from lossseg.errors import InputError
-from SlicerLossSegLib import review
+from SlicerLossSegLib import case_changes, review
 from SlicerLossSegLib.lesion_table import LesionTable
 from SlicerLossSegLib.volumes import Grid, Snapshot, safe_name, snapshot
 
@@ -23,14 +23,24 @@ class AnnotatedCase:
     """Volumes and the labels that a person has looked through, gathered for a thread to write.
 
     Attributes:
+        name: of what was segmented; the case's name is made of it.
         label: (z, y, x) uint16, values as in `labels`.
         labels: name to value, without the background.
     """
 
+    name: str
     volumes: tuple[Snapshot, ...]
     channels: tuple[str, ...]
     label: np.ndarray
     labels: dict[str, int]
+
+    def add_to(self, study: Path) -> str:
+        """Write the case into the study's dataset and register it as one that a person has looked through.
+
+        Raises:
+            InputError, DiskFull: as `write`; or cases.json is damaged.
+        """
+        return case_changes.add(study, self.write, self.name, corrected=True)
 
     def write(self, dataset: Path) -> str:
         """Add the case to a dataset in nnU-Net's raw layout, which is made when it does not exist.
@@ -56,16 +66,16 @@ class AnnotatedCase:
                 )
         else:
             create_dataset(dataset, dataset.parent.name, self.channels, wanted)
-        stem = safe_name(self.volumes[0].name)
+        stem = safe_name(self.name)
         name, number = stem, 1
         while (dataset / "labelsTr" / f"{name}.nii.gz").exists():
             number += 1
             name = f"{stem}-{number}"
-        geometry = _geometry(self.volumes[0].grid)
+        geometry = geometry_of(self.volumes[0].grid)
         add_case(
             dataset,
             name,
-            [Volume(shot.array, _geometry(shot.grid)) for shot in self.volumes],
+            [Volume(shot.array, geometry_of(shot.grid)) for shot in self.volumes],
             Volume(self.label, geometry),
         )
         return name
@@ -91,10 +101,13 @@ def gather(table: LesionTable) -> AnnotatedCase:
             _("The volume {name} was moved or resampled since it was segmented.").format(name=shots[0].name),
             _("Segment it again."),
         )
-    return AnnotatedCase(shots, table.channels or ("image",), value[question.segments], table.labels)
+    channels = table.channels or ("image",)
+    # The first of several volumes has the number of its channel in its name, the case has not.
+    name = table.case_name.removesuffix("_0000") if len(channels) > 1 else table.case_name
+    return AnnotatedCase(name, shots, channels, value[question.segments], table.labels)
 
 
-def _geometry(grid: Grid) -> Geometry:
+def geometry_of(grid: Grid) -> Geometry:
     from lossseg.images import Geometry
 
     lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine

@@ -5,9 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import qt
+
+Answers: TypeAlias = "queue.SimpleQueue[tuple[bool, Any]]"
 
 
 class Worker:
@@ -22,30 +24,63 @@ class Worker:
     INTERVAL_MS = 20
 
     def __init__(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]):
-        self._work, self._done, self._failed = work, done, failed
-        self._answers: queue.SimpleQueue[tuple[Callable[[Any], None], Any]] = queue.SimpleQueue()
+        self._done, self._failed = done, failed
+        self._wanted = True
+        self._answers: Answers = queue.SimpleQueue()
+        self._thread = threading.Thread(target=_answer, args=(work, self._answers), name="LossSeg", daemon=True)
         self._timer = qt.QTimer()
         self._timer.setInterval(self.INTERVAL_MS)
         self._timer.connect("timeout()", self._look)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="LossSeg", daemon=True).start()
+        self._thread.start()
         self._timer.start()
 
     def drop(self) -> None:
         """Nobody wants the answer any more. The thread ends by itself."""
-        self._timer.stop()
-
-    def _run(self) -> None:
-        try:
-            answer = (self._done, self._work())
-        except Exception as error:
-            answer = (self._failed, error)
-        self._answers.put(answer)
+        self._wanted = False
 
     def _look(self) -> None:
-        if self._answers.empty():
+        # Not before the thread has let go of all that it held: what Qt made must not die in another thread. That is
+        # also why the timer goes on, and with it this object, when nobody wants the answer any more.
+        if self._thread.is_alive():
             return
         self._timer.stop()
-        tell, value = self._answers.get()
-        tell(value)
+        self._timer.disconnect("timeout()", self._look)
+        if self._answers.empty() or not self._wanted:
+            return
+        is_good, value = self._answers.get()
+        (self._done if is_good else self._failed)(value)
+
+
+def _answer(work: Callable[[], Any], answers: Answers) -> None:
+    try:
+        answer = (True, work())
+    except Exception as error:
+        answer = (False, error)
+    answers.put(answer)
+
+
+class Workers:
+    """Pieces of work under way; what belongs to a scene or a panel that goes away is dropped together."""
+
+    def __init__(self) -> None:
+        self._running: list[Worker] = []
+
+    def start(self, work: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[Exception], None]) -> None:
+        """As `Worker`, started and kept until its answer was told."""
+
+        def over(tell: Callable[[Any], None], value: Any) -> None:
+            if worker in self._running:
+                self._running.remove(worker)
+            tell(value)
+
+        worker = Worker(work, lambda value: over(done, value), lambda error: over(failed, error))
+        self._running.append(worker)
+        worker.start()
+
+    def drop(self) -> None:
+        """Nobody wants any of the answers."""
+        for worker in self._running:
+            worker.drop()
+        self._running.clear()

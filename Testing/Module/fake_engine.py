@@ -2,10 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def say(event, **fields):
@@ -28,6 +30,23 @@ def sleep_with_children():
     print("children", child.pid, child.stdout.readline().strip(), file=sys.stderr, flush=True)
     say("progress", stage="segment", done=1, total=100, eta_s=60.0)
     time.sleep(60)
+
+
+def import_two_folds(job_file):
+    """What the job import_model leaves: two models, and an ensemble of them."""
+    with open(job_file, encoding="utf-8") as file:
+        parameters = json.load(file)["params"]
+    demo = Path(__file__).resolve().parents[2] / "SlicerLossSeg" / "Resources" / "DemoStudy" / "models"
+    folders = [Path(parameters["out"]) / "Dataset001" / f"fold_{fold}" for fold in (0, 1)]
+    for fold, folder in enumerate(folders):
+        say("progress", stage="import", done=fold, total=2, eta_s=1.0)
+        shutil.copytree(demo / f"dice_ce_fold_{fold}", folder)
+    ensemble = Path(parameters["ensembles"]) / "Dataset001.json"
+    ensemble.parent.mkdir(parents=True, exist_ok=True)
+    members = [{"path": f"../models/Dataset001/fold_{fold}", "weight": 1.0} for fold in (0, 1)]
+    ensemble.write_text(json.dumps({"format": 1, "members": members, "chosen": "All folds."}), encoding="utf-8")
+    warnings = ["The original resamples with order 3."]
+    say("finished", summary={"models": [str(one) for one in folders], "ensemble": str(ensemble), "warnings": warnings})
 
 
 def main(mode):
@@ -70,6 +89,8 @@ def main(mode):
             time.sleep(0.001)
         sys.stdout.buffer.write(json.dumps({"event": "finished", "summary": {}}).encode())
         sys.stdout.flush()
+    elif mode == "import":
+        import_two_folds(sys.argv[2])
     elif mode == "polite":
         say("progress", stage="segment", done=0, total=10)
         for line in sys.stdin:

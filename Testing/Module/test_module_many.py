@@ -81,37 +81,6 @@ def test_a_folder_goes_through_the_engine_and_on_after_a_stop(panel, tmp_path):
     assert states(panel) == [("one", "done"), ("two", "done")]
 
 
-def test_a_sequence_gets_a_sequence_of_segmentations(panel):
-    from SlicerLossSegLib.assessment import assess
-    from SlicerLossSegLib.case_list import sequence_cases
-    from SlicerLossSegLib.sequences import add_item
-    from SlicerLossSegLib.volumes import Grid, add_scalar_volume, snapshot
-
-    grid = Grid((12, 12, 12), np.diag([1.0, 1.0, 2.0, 1.0]))
-    sequence = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceNode", "heart")
-    array = np.zeros(grid.shape, np.int16)
-    volume = add_scalar_volume("frame", array, grid)
-    for frame in range(3):
-        array[2 : 4 + frame, 2:4, 2:4] = 100
-        slicer.util.updateVolumeFromArray(volume, array)
-        sequence.SetDataNodeAtValue(volume, str(frame))
-    browser = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSequenceBrowserNode", "browser")
-    browser.AddSynchronizedSequenceNode(sequence)
-    cases = sequence_cases(sequence)
-    assert [case.name for case in cases] == ["heart 0", "heart 1", "heart 2"]
-    for case in cases:
-        shot = snapshot(case.volumes[0])
-        seen = assess((shot.array > 50).astype(np.uint8), shot.grid, {"chamber": 1})
-        made = add_item(*case.sequence, case.name, seen)
-    assert made.GetNumberOfDataNodes() == 3
-    assert [made.GetNthIndexValue(place) for place in range(3)] == ["0", "1", "2"]
-    assert browser.IsSynchronizedSequenceNode(made)
-    assert made.GetNthDataNode(2).GetSegmentation().GetNumberOfSegments() == 1
-    assert [node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode")] == [
-        browser.GetProxyNode(made).GetName()
-    ]
-
-
 def test_a_volume_that_cannot_be_used_stops_nothing_else(panel):
     """A bad volume is named before anything starts."""
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")

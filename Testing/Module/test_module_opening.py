@@ -46,7 +46,9 @@ def test_no_file_of_the_slicer_side_imports_torch_or_monai():
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 assert name.partition(".")[0] not in ("torch", "monai", "PySide6", "PySide2", "psutil"), path
-                assert not name.startswith(("lossseg.inference", "lossseg.training", "lossseg.networks")), path
+                # What plans and lists networks needs no torch.
+                if name not in ("lossseg.networks.catalogue", "lossseg.networks.planning"):
+                    assert not name.startswith(("lossseg.inference", "lossseg.training", "lossseg.networks")), path
 
 
 @pytest.mark.parametrize("name", ["qt.Signal", "true_property", "QRegExp", "setMargin(", "int(qt.", "processEvents()"])
@@ -59,14 +61,14 @@ def test_forbidden_in_production_code(name):
 def test_the_panel_fits_into_slicers_dock(widget):
     assert widget.panel._whole.minimumSizeHint.width() < 400
     widget.panel.review.correction.editor()
-    for place in range(2):
+    for place in range(widget.panel.ui.tabs.count):
         widget.panel.ui.tabs.setCurrentIndex(place)
         assert widget.panel._whole.minimumSizeHint.width() < 400
 
 
 def test_only_finished_tabs_are_shown(widget):
     tabs = widget.panel.ui.tabs
-    assert [tabs.tabText(place) for place in range(tabs.count)] == ["Segment", "Review"]
+    assert [tabs.tabText(place) for place in range(tabs.count)] == ["Segment", "Review", "Train", "Compare"]
 
 
 def test_what_slicer_shows_of_the_module(module):

@@ -47,7 +47,8 @@ def grid_of(shape=SHAPE):
 def result_of(array, labels=None, probability=None):
     """What Segment would leave in the scene for this label array."""
     from SlicerLossSegLib.assessment import assess
-    from SlicerLossSegLib.segment_task import CaseInput, Collected, show_result
+    from SlicerLossSegLib.segment_case import CaseInput
+    from SlicerLossSegLib.segment_result import Collected, show_result
     from SlicerLossSegLib.volumes import add_scalar_volume
 
     grid = grid_of(array.shape)
@@ -340,7 +341,8 @@ def test_times_of_large_tables(panel):
 
 def test_sixty_lesions_reach_the_scene_quickly(panel):
     from SlicerLossSegLib.assessment import assess
-    from SlicerLossSegLib.segment_task import CaseInput, Collected, show_result
+    from SlicerLossSegLib.segment_case import CaseInput
+    from SlicerLossSegLib.segment_result import Collected, show_result
     from SlicerLossSegLib.volumes import add_scalar_volume
 
     shape = (127, 170, 134)

@@ -71,6 +71,7 @@ READY = {
     "psutil": "6",
     "typer": "0.16",
     "rich": "14",
+    "openvino": "2026.4.1",
 }
 
 
@@ -100,13 +101,23 @@ def test_torch_goes_first_then_the_rest_with_constraints_then_the_check():
     machine = Machine({})
     set_up = set_up_of(machine)
     set_up.install()
-    assert [call[0] for call in machine.calls] == ["torch", "pip", "check"]
+    assert [call[0] for call in machine.calls] == ["torch", "pip", "pip", "check"]
     assert set_up.is_ready
     assert not set_up.is_pending
     import numpy
 
     assert f"numpy=={numpy.__version__}" in machine.constraints.splitlines()
     assert "SimpleITK==" in machine.constraints
+
+
+def test_what_is_only_recommended_stops_nothing(caplog):
+    machine = Machine({**READY, "openvino": None}, fails=OSError("no wheel for this system"))
+    set_up = set_up_of(machine)
+    assert set_up.is_ready
+    set_up.install()
+    assert machine.calls == [("pip", ["openvino>=2024.4"]), ("check",)]
+    assert "openvino>=2024.4 was not installed: no wheel for this system" in caplog.text
+    assert "openvino" in set_up.question()
 
 
 def test_what_is_there_is_not_installed_again():
@@ -192,7 +203,7 @@ def test_nothing_is_installed_or_asked_on_entry(opened):
     panel.enter()
     assert machine.calls == []
     assert machine.asked == []
-    assert "7 packages are missing" in panel.ui.statusLabel.text
+    assert "8 packages are missing" in panel.ui.statusLabel.text
     assert panel.ui.setUpButton.isVisibleTo(panel._whole)
     assert "Press Set up first" in panel.segment.ui.segmentButton.toolTip
 
@@ -211,7 +222,7 @@ def test_after_the_set_up_the_module_is_ready(opened):
     panel, machine = opened
     machine.answer = True
     panel.ui.setUpButton.click()
-    assert [call[0] for call in machine.calls] == ["torch", "pip", "check"]
+    assert [call[0] for call in machine.calls] == ["torch", "pip", "pip", "check"]
     assert panel.ui.statusLabel.text == "Ready."
     assert not panel.ui.setUpButton.isVisibleTo(panel._whole)
     assert "Tick a model" in panel.segment.ui.segmentButton.toolTip
@@ -224,9 +235,9 @@ def test_after_a_restart_the_set_up_goes_on_by_itself(opened):
     panel._logic.set_up._settings.setValue("LossSeg/SetUpPending", "1")
     panel.enter()
     assert machine.asked == []
-    assert [call[0] for call in machine.calls] == ["torch", "pip", "check"]
+    assert [call[0] for call in machine.calls] == ["torch", "pip", "pip", "check"]
     panel.enter()
-    assert len(machine.calls) == 3
+    assert len(machine.calls) == 4
 
 
 def test_offline_the_wheels_come_from_a_folder(opened, tmp_path):
@@ -235,7 +246,7 @@ def test_offline_the_wheels_come_from_a_folder(opened, tmp_path):
     panel.header._interaction.choose_folder = lambda title, start: tmp_path
     panel.ui.wheelsButton.click()
     assert str(tmp_path) in machine.asked[0]
-    assert [call[0] for call in machine.calls] == ["wheels", "check"]
+    assert [call[0] for call in machine.calls] == ["wheels", "wheels", "check"]
 
 
 def test_an_error_of_the_set_up_is_one_sentence(opened):

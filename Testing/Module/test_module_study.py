@@ -82,7 +82,7 @@ def test_channels_of_the_model_get_a_selector_each(panel, tmp_path):
     grid = Grid((3, 4, 5), np.eye(4))
     t1 = add_scalar_volume("Patient t1 mprage", np.zeros((3, 4, 5), np.int16), grid)
     flair = add_scalar_volume("Patient FLAIR", np.zeros((3, 4, 5), np.int16), grid)
-    panel.segment._interaction.choose_folder = lambda title, start: folder
+    panel.segment.sources._interaction.choose_folder = lambda title, start: folder
     panel.segment.ui.addModelButton.click()
     ui = panel.segment.ui
     assert [card.name for card in panel.segment.models.chosen] == ["two channels"]
@@ -101,8 +101,8 @@ def test_channels_of_the_model_get_a_selector_each(panel, tmp_path):
 
 def test_what_is_no_model_is_refused_in_words(panel, tmp_path):
     told = []
-    panel.segment._interaction.choose_folder = lambda title, start: tmp_path
-    panel.segment._interaction.tell_error = lambda *words: told.append(words[0])
+    panel.segment.sources._interaction.choose_folder = lambda title, start: tmp_path
+    panel.segment.sources._interaction.tell_error = lambda *words: told.append(words[0])
     panel.segment.ui.addModelButton.click()
     assert "holds no model.json" in told[0]
     assert not list((tmp_path / "study").glob("models/*"))
@@ -127,9 +127,9 @@ def test_damaged_models_are_left_out_and_named(module, tmp_path):
 def test_options_become_parameters_of_the_job(panel):
     import slicer
 
-    from SlicerLossSegLib.segment_task import Options
+    from SlicerLossSegLib.segment_case import Options
 
-    assert panel.segment.options() == Options()
+    assert panel.segment.options.read() == Options()
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
     roi.SetCenter(1, 2, 3)
     roi.SetSize(10, 20, 30)
@@ -142,7 +142,7 @@ def test_options_become_parameters_of_the_job(panel):
     ui.smallestUnitCombo.setCurrentIndex(1)
     ui.deviceCombo.setCurrentIndex(1)
     ui.disagreementCheck.checked = True
-    assert panel.segment.options().parameters() == {
+    assert panel.segment.options.read().parameters() == {
         "device": "cpu",
         "mirror": True,
         "overlap": 0.5,

@@ -88,7 +88,8 @@ def test_what_is_no_volume_is_refused_in_words():
 
 
 def test_channels_must_have_the_same_voxels():
-    from SlicerLossSegLib.segment_task import CaseInput, Options, SegmentTask
+    from SlicerLossSegLib.segment_case import CaseInput, Options
+    from SlicerLossSegLib.segment_task import SegmentTask
     from SlicerLossSegLib.volumes import Grid, add_scalar_volume
 
     one = add_scalar_volume("FLAIR", np.zeros((3, 4, 5), np.int16), Grid((3, 4, 5), np.eye(4)))

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shutil
 import time
 
 import numpy as np
@@ -275,7 +276,8 @@ def test_logic_without_the_panel(module, monkeypatch, tmp_path):
     use_engine(monkeypatch, tmp_path)
     logic = SlicerLossSegLogic()
     volume = slicer.util.loadVolume(str(phantom_files()[0]))
-    result = logic.segment(volume, DEMO_STUDY / "ensembles" / "nodule_phantoms.json")
+    shutil.copytree(DEMO_STUDY, tmp_path / "demo")
+    result = logic.segment(volume, tmp_path / "demo" / "ensembles" / "nodule_phantoms.json")
     assert len(result.table.rows) >= 3
     measures = logic.compare(result.table, load_truth())
     assert measures["recall"] > 0.5

@@ -32,11 +32,11 @@ from slicer_harness.views.pixels import to_qimage  # noqa: E402
 PANEL_WIDTH, HEIGHT, VIEW = 406, 860, 430
 
 
-def picture(panel: qt.QWidget) -> qt.QImage:
+def picture(panel: qt.QWidget, height: int = HEIGHT) -> qt.QImage:
     """The panel and, to its right, axial, 3D, coronal and sagittal view."""
-    panel.resize(PANEL_WIDTH, HEIGHT)
+    panel.resize(PANEL_WIDTH, height)
     app.processEvents()
-    whole = qt.QImage(PANEL_WIDTH + 2 * VIEW, HEIGHT, qt.QImage.Format_RGB32)
+    whole = qt.QImage(PANEL_WIDTH + 2 * VIEW, height, qt.QImage.Format_RGB32)
     whole.fill(qt.QColor(30, 30, 30))
     painter = qt.QPainter(whole)
     painter.drawPixmap(0, 0, panel.grab())
@@ -69,6 +69,7 @@ def main(image: Path, reference: Path, model: Path, out: Path) -> None:
     panel.segment.models.tick([card.folder for card in panel.segment.models.cards])
     panel.segment.prefill()
     panel.segment.ui.overlapSlider.value = 0.25
+    panel.segment.ui.probabilityCheck.checked = True
     panel.segment.ui.segmentButton.click()
     wait_until(lambda: panel.segment._task.job.progress is not None and panel.segment._task.job.progress.done > 5)
     picture(widget.parent).save(str(out / "module_segmenting.png"))
@@ -93,8 +94,27 @@ def main(image: Path, reference: Path, model: Path, out: Path) -> None:
     panel.review.table.linked("LossSeg.segmentation").CreateClosedSurfaceRepresentation()
     slicer.app.layoutManager().resetThreeDViews()
     picture(widget.parent).save(str(out / "module_review.png"))
+    compare_losses(widget, out)
     slicer_harness.close_widget(widget)
     shutil.rmtree(study)
+
+
+def compare_losses(widget, out: Path) -> None:
+    """The loss inspector on the result that was just reviewed, at a small lesion, with the gradient of one loss."""
+    panel = widget.panel
+    panel.ui.tabs.setCurrentIndex(panel.ui.tabs.indexOf(panel.ui.comparePage))
+    inspector = panel.compare.inspector
+    inspector.ui.inspectButton.click()
+    wait_until(lambda: inspector.shares.answer is not None or inspector.ui.inspectErrorLabel.text, 120)
+    lesions = [one for one in inspector.shares.answer.components if one.kind.value == "lesion"]
+    smallest = min(lesions, key=lambda one: one.volume_mm3)
+    inspector.ui.gradientCombo.setCurrentIndex(inspector.ui.gradientCombo.findText("iw(dice)"))
+    inspector.ui.gradientButton.setChecked(True)
+    wait_until(lambda: inspector.shares.answer.gradient is not None, 60)
+    inspector.shares.go_to(lesions.index(smallest))
+    inspector.shares.sort_by_volume()
+    print(f"{len(inspector.shares.answer.losses)} losses: {inspector.shares.answer.seconds:.2f} s")
+    picture(widget.parent, 1060).save(str(out / "module_compare.png"))
 
 
 if __name__ == "__main__":

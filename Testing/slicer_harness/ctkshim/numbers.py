@@ -36,8 +36,15 @@ class _Number(QtWidgets.QWidget):
         lambda self: round(self._spin.value, KEPT_DECIMALS),
         lambda self, value: self._spin.setValue(float(value)),
     )
-    minimum = Property(float, lambda self: self._spin.minimum, lambda self, value: self._spin.setMinimum(value))
-    maximum = Property(float, lambda self: self._spin.maximum, lambda self, value: self._spin.setMaximum(value))
+    def _set_end(self, name: str, value: float) -> None:
+        setattr(self._spin, name, value)
+        self._range_changed()
+
+    def _range_changed(self) -> None:
+        """A slider's handle stands elsewhere then."""
+
+    minimum = Property(float, lambda self: self._spin.minimum, lambda self, value: self._set_end("minimum", value))
+    maximum = Property(float, lambda self: self._spin.maximum, lambda self, value: self._set_end("maximum", value))
     singleStep = Property(float, lambda self: self._spin.singleStep, _set_step)
     decimals = Property(int, lambda self: self._spin._shown, _set_decimals)
     suffix = Property(str, lambda self: self._spin.suffix, lambda self, value: self._spin.setSuffix(value))
@@ -81,11 +88,14 @@ class ctkSliderWidget(_Number):
         self._spin.connect("valueChanged(double)", self._from_spin)
         self._slider.connect("valueChanged(int)", self._from_slider)
 
-    def _from_spin(self, value: float) -> None:
-        low, high = self._spin.minimum, self._spin.maximum
+    def _range_changed(self) -> None:
+        low, high, value = self._spin.minimum, self._spin.maximum, self._spin.value
         blocked = self._slider.blockSignals(True)
         self._slider.setValue(round((value - low) / (high - low) * self._STEPS) if high > low else 0)
         self._slider.blockSignals(blocked)
+
+    def _from_spin(self, value: float) -> None:
+        self._range_changed()
         self.valueIsChanging.emit(value)
         self.valueChanged.emit(value)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from ..binding import QtCore
+from ..binding import QtCore, shiboken
 
 
 def install() -> None:
@@ -11,9 +11,18 @@ def install() -> None:
 
 
 def _descendants(obj) -> Iterator:
-    for child in obj.children():
+    for child in _children(obj):
         yield child
         yield from _descendants(child)
+
+
+def _children(obj) -> list:
+    """The binding takes an object at the address of a deleted table item for that item, until it forgets the item."""
+    found = obj.children()
+    stale = [child for child in found if QtCore.QObject not in type(child).__mro__]
+    for item in stale:
+        shiboken.invalidate(item)
+    return obj.children() if stale else found
 
 
 def _matches(obj, wanted: type | str) -> bool:
