@@ -78,6 +78,20 @@ def test_torch_is_taken_where_it_was_asked_for(trained: Model) -> None:
     assert isinstance(backend_factory("torch")(trained, CPU, Precision.AUTO), TorchBackend)
 
 
+def test_what_doctor_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    cuda = torch.device("cuda")
+    assert backend_choice.of_this_machine(cuda) == ("torch", "OpenVINO computes on the CPU only, cuda is run by torch")
+    monkeypatch.setattr(openvino_backend, "is_installed", lambda: False)
+    assert backend_choice.of_this_machine(CPU) == ("torch", "OpenVINO is not installed")
+
+
+@needs_openvino
+def test_what_doctor_says_after_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend_choice, "measure", lambda *arguments: Measured(0.5, 0.25, 0.0))
+    expected = ("openvino", "OpenVINO takes 0.25 s for a window, torch 0.5 s")
+    assert backend_choice.of_this_machine(CPU) == expected
+
+
 class Constant:
     def __init__(self, value: torch.Tensor) -> None:
         self.value, self.calls = value, 0

@@ -12,15 +12,25 @@ from pathlib import Path
 
 import torch
 
+from lossseg import networks
 from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
 from lossseg.inference import openvino_backend as openvino
-from lossseg.inference.backend import Backend, BackendFactory, Precision, torch_backend
-from lossseg.inference.device import cpu_has_bf16
+from lossseg.inference.backend import Backend, BackendFactory, Precision, TorchBackend, torch_backend
+from lossseg.inference.device import cpu_has_bf16, reduced_precision
 from lossseg.model import Model
 from lossseg.reporting import Reporter, Silent
 
 _RECORD = "measured.json"
+_TYPICAL = {
+    "name": "DynUNet",
+    "in_channels": 1,
+    "out_channels": 2,
+    "filters": [16, 32, 64],
+    "kernels": [[3, 3, 3]] * 3,
+    "strides": [[1, 1, 1], [2, 2, 2], [2, 2, 2]],
+    "deep_supervision": False,
+}
 # Root mean square of the difference, relative to the logits' standard deviation, in 32 bits and in 16.
 _TOLERANCE, _TOLERANCE_16 = 1e-3, 0.1
 
@@ -108,6 +118,22 @@ def _faster(model: Model, device: torch.device, precision: Precision, reporter: 
             "It is run by torch; nothing is to be done.",
         )
     return translated if _prefers_openvino(found, precision) else plain
+
+
+def of_this_machine(device: torch.device) -> tuple[BackendName, str]:
+    """Which backend a typical small network would get here, and why; its own model is measured when it is used."""
+    if device.type != "cpu":
+        return BackendName.TORCH, f"OpenVINO computes on the CPU only, {device} is run by torch"
+    if not openvino.is_installed():
+        return BackendName.TORCH, "OpenVINO is not installed"
+    network, shape = networks.build(_TYPICAL).eval(), (1, 1, 64, 64, 64)
+    plain = TorchBackend(network, device, reduced_precision(device))
+    try:
+        translated = openvino.OpenVinoBackend(openvino.translate(networks.build(_TYPICAL), shape), Precision.AUTO)
+        found = measure(plain, translated, shape)
+    except RuntimeError as error:
+        return BackendName.TORCH, f"OpenVINO does not work here ({str(error).strip().splitlines()[-1]})"
+    return (BackendName.OPENVINO if found.openvino < found.torch else BackendName.TORCH), found.sentence
 
 
 def measure(

@@ -30,7 +30,7 @@ REQUIRED = (
 )
 OPTIONAL = (
     ("matplotlib", "matplotlib", "figures in reports"),
-    ("openvino", "openvino", "faster prediction on Intel processors"),
+    ("openvino", "openvino", "faster prediction on processors"),
     ("ray", "ray", "studies on several machines"),
     ("cma", "learn", "searching for losses"),
 )
@@ -86,14 +86,18 @@ def _torch() -> dict[str, Any] | None:
     try:
         import torch
 
+        from lossseg.inference.backend_choice import of_this_machine
         from lossseg.inference.device import choose_device, cpu_has_bf16
     except ImportError:
         return None
     device, reason = choose_device("auto")
+    backend, why = of_this_machine(device)
     cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return {
         "device": str(device),
         "reason": reason,
+        "backend": str(backend),
+        "backend_reason": why,
         "threads": torch.get_num_threads(),
         "cpu_bf16": cpu_has_bf16(),
         "cuda_build": torch.version.cuda,
