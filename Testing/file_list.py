@@ -1,4 +1,4 @@
-"""Writes the engine's files into SlicerLossSeg/CMakeLists.txt, which lists all that Slicer installs."""
+"""Writes the lists of files into SlicerLossSeg/CMakeLists.txt, which names all that Slicer installs."""
 
 from __future__ import annotations
 
@@ -25,12 +25,29 @@ def in_cmake() -> list[str]:
     return found.group(2).split()
 
 
+def of_slicer_side() -> dict[str, list[str]]:
+    """What the other lists of CMake must hold, by their names."""
+    scripts = [path for path in (MODULE / "SlicerLossSegLib").rglob("*.py") if "__pycache__" not in path.parts]
+    resources = [path for path in (MODULE / "Resources").rglob("*") if path.is_file()]
+    return {
+        "MODULE_PYTHON_SCRIPTS": ["${MODULE_NAME}.py", *_relative(scripts)],
+        "MODULE_PYTHON_RESOURCES": _relative(resources),
+    }
+
+
+def _relative(paths: list[Path]) -> list[str]:
+    return sorted(path.relative_to(MODULE).as_posix() for path in paths)
+
+
 def write() -> None:
-    lines = "".join(f"  {name}\n" for name in in_tree())
     text = CMAKE.read_text(encoding="utf-8")
-    CMAKE.write_text(_LIST.sub(lambda found: found.group(1) + lines + found.group(3), text), encoding="utf-8")
+    for name, files in {"LOSSSEG_ENGINE_FILES": in_tree(), **of_slicer_side()}.items():
+        lines = "".join(f"  {file}\n" for file in files)
+        pattern = re.compile(rf"(set\({name}\n)(.*?)(^\))", re.DOTALL | re.MULTILINE)
+        text = pattern.sub(lambda found, lines=lines: found.group(1) + lines + found.group(3), text)
+    CMAKE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
     write()
-    print(f"{len(in_tree())} files listed in {CMAKE}.")
+    print(f"{len(in_tree())} files of the engine and all of the Slicer side listed in {CMAKE}.")
