@@ -58,6 +58,8 @@ bench: $(READY)
 	-@$(BIN)/python Testing/Benchmarks/losses_speed.py
 	-@$(BIN)/python Testing/Benchmarks/evaluation_speed.py
 	-@$(BIN)/python Testing/Benchmarks/inspect_speed.py
+	-@$(BIN)/python Testing/Benchmarks/prediction_speed.py --size 140 240 240
+	-@$(BIN)/python Testing/Benchmarks/training_speed.py
 	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py --overlap 0
 
 smoke: $(READY)

@@ -54,20 +54,21 @@ class Told(Silent):
 
 
 SMALL = {
-    Method.GLO: SearchSettings(Method.GLO, trials=26, population=12, seeds=2),
-    Method.TAYLOR: SearchSettings(Method.TAYLOR, trials=26, population=8, seeds=2),
-    Method.ADAPT: SearchSettings(Method.ADAPT, start="focal + 0.1*dice", trials=12, rounds=3, seeds=2),
+    Method.GLO: SearchSettings(Method.GLO, trials=30, population=12, seeds=2),
+    Method.TAYLOR: SearchSettings(Method.TAYLOR, trials=50, population=10, seeds=2),
+    Method.ADAPT: SearchSettings(Method.ADAPT, start="focal(alpha=0.5)", trials=20, rounds=4, seeds=2),
 }
 
 
 @pytest.mark.parametrize("method", SMALL, ids=str)
 def test_what_is_found_beats_its_start_on_held_out_data(method, tmp_path):
-    told, proxy = Told(), toy(steps=40)
+    told, proxy = Told(), toy()
     result = learn_loss(proxy, tmp_path / "found", SMALL[method], told)
     rows = {row["expression"]: row["mean"] for row in result["comparison"]}
-    # A square's missing labels and its rarity keep the start below one half everywhere.
-    assert rows[result["start"]] < 0.2
-    assert rows[result["expression"]] > rows[result["start"]] + 0.25
+    # Rare squares, half learned, whose labels are partly missing keep the probabilities below 1/2.
+    assert rows["bce"] < 0.1
+    assert rows[result["start"]] < 0.4
+    assert rows[result["expression"]] > rows[result["start"]] + 0.15
     assert "which is better than" in result["sentence"]
     assert told.warnings[0].startswith("The search takes about ")
     assert [done for stage, done, _ in told.stages if stage == "test"][-1] == 2 * len(
@@ -77,8 +78,8 @@ def test_what_is_found_beats_its_start_on_held_out_data(method, tmp_path):
     # It is used as any other loss is.
     learner = Learner(proxy, 7)
     before = learner.score(proxy.test)
-    assert learner.train(build(result["expression"]), 40, lambda: None)
-    assert learner.score(proxy.test) > before + 0.2
+    assert learner.train(build(result["expression"]), proxy.steps, lambda: None)
+    assert learner.score(proxy.test) > before + 0.1
     assert Path(result["figure"]).stat().st_size > 10_000
     with pytest.raises(InputError, match="holds the result of a search"):
         learn_loss(proxy, tmp_path / "found", SMALL[method], told)
@@ -107,7 +108,7 @@ def test_a_search_goes_on_with_its_own_settings_only(tmp_path):
     with pytest.raises(Cancelled):
         learn_loss(proxy, tmp_path, SMALL[Method.TAYLOR], Told(stop_at=1))
     changed = SearchSettings(Method.TAYLOR, trials=27, population=8)
-    with pytest.raises(InputError, match=re.escape("had trials = 26, now it is 27.")):
+    with pytest.raises(InputError, match=re.escape("had trials = 50, now it is 27.")):
         learn_loss(proxy, tmp_path, changed, Silent())
     (tmp_path / "search.json").write_text('{"format": "lossseg-learn-loss", "version": 1, "settings": {}, "trials": 3}')
     with pytest.raises(InputError, match="is damaged"):
@@ -231,8 +232,8 @@ def test_a_library_is_read_by_the_next_search(tmp_path):
     good = ("add", ("square", "p"), ("multiply", 40.0, ("multiply", "y", ("square", ("subtract", 1.0, "p")))))
     write_library(path, [LossTree(good)])
     settings = SearchSettings(Method.GLO, trials=4, population=4, seeds=1, library=path)
-    result = learn_loss(toy(steps=40), tmp_path / "next", settings, Silent())
-    assert result["comparison"][0]["mean"] > 0.4
+    result = learn_loss(toy(), tmp_path / "next", settings, Silent())
+    assert result["comparison"][0]["mean"] > 0.3
     kept = read_library(tmp_path / "next" / "library.json")
     assert LossTree(good) in kept
     assert [tree.facts["fitness"] for tree in kept] == sorted((tree.facts["fitness"] for tree in kept), reverse=True)

@@ -86,12 +86,13 @@ def _results(summary: Mapping[str, Any], console: Console) -> None:
     console.print(escape(summary["question"]))
     measures, made = summary["measures"], summary["rows"]
     several = len({row["arm"] for row in made}) > 1
-    rows = table(*(["arm"] if several else []), "loss", "cases", *(entry["title"] for entry in measures.values()))
+    titles = (entry["title"] for entry in measures.values())
+    rows = table(*(["arm"] if several else []), "loss", "family", "cases", *titles)
     beside = all(len(figure["paper"]) < 2 for row in made for figure in row["figures"])
     for row in made:
         name = escape(row["name"] or row["loss"])
         cells = (_figure(figure, beside) for figure in row["figures"])
-        rows.add_row(*([row["arm"]] if several else []), name, str(row["cases"]), *cells)
+        rows.add_row(*([row["arm"]] if several else []), name, escape(row["family"]), str(row["cases"]), *cells)
     console.print(rows)
     if not beside:
         _published(

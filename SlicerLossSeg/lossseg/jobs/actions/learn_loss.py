@@ -28,7 +28,7 @@ class LearnLossParams:
     population: int = option(20, "Trees or points per generation of glo and taylor.", low=4, high=1000)
     iterations: int = option(500, "Outer steps of ml3.", low=1, high=10**6)
     rounds: int = option(10, "Stretches that adapt divides one training into.", low=1, high=1000)
-    steps: int = option(100, "Steps of a partial training.", low=1, high=10**6)
+    steps: int = option(200, "Steps of a partial training.", low=1, high=10**6)
     seeds: int = option(3, "Trainings of each loss in the test at the end.", low=1, high=100)
     beta: float = option(1.0, "Of the F-measure that judges: 1 is Dice, 2 wants recall.", low=0.1, high=10)
     patches: int = option(48, "Training patches; half as many to choose by, and to test on.", low=2, high=10**5)

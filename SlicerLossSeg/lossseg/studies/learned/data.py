@@ -34,7 +34,7 @@ class ProxySettings:
     patches: int = 48
     patch: tuple[int, int, int] = (32, 32, 32)
     filters: int = 8
-    steps: int = 100
+    steps: int = 200
     batch: int = 4
     rate: float = 1e-3
     beta: float = 1.0

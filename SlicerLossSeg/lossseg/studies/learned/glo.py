@@ -125,7 +125,7 @@ class GloSearch:
         if same != tree:
             return self.fitness[same]
         key = json.dumps({"tree": tree.to_json()["tree"], "both": tree.both})
-        self.fitness[tree] = self._judge(key, lambda: self._loss(tree))
+        self.fitness[tree] = self._judge(key, lambda: loss)
         return self.fitness[tree]
 
     def _loss(self, tree: LossTree) -> TreeLoss | None:

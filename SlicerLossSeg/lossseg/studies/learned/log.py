@@ -100,14 +100,14 @@ class Judge:
     def best(self) -> float:
         return max(self._asked.values(), default=0.0)
 
-    def __call__(self, candidate: str, build: Callable[[], Loss | None]) -> float:
-        """The fitness of a candidate, at least 0; one whose `build` gives None gets 0 without a training."""
+    def __call__(self, candidate: str, build: Callable[[], Loss]) -> float:
+        """The fitness of a candidate, at least 0."""
         if candidate in self._asked:
             return self._asked[candidate]
         trial = self.log.trials.get(candidate)
         if trial is None:
-            started, loss = time.monotonic(), build()
-            value = 0.0 if loss is None else fitness(self.proxy, loss, self.reporter.check)
+            started = time.monotonic()
+            value = fitness(self.proxy, build(), self.reporter.check)
             trial = Trial(candidate, value, time.monotonic() - started)
             self.log.add(trial)
             self._spent, self._trained = self._spent + trial.seconds, self._trained + 1

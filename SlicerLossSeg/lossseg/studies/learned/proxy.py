@@ -50,7 +50,7 @@ class Proxy:
     validation: Patches
     test: Patches
     classes: int = 2
-    steps: int = 100
+    steps: int = 200
     batch: int = 4
     rate: float = 1e-3
     beta: float = 1.0
