@@ -36,6 +36,7 @@ class _Number(QtWidgets.QWidget):
         lambda self: round(self._spin.value, KEPT_DECIMALS),
         lambda self, value: self._spin.setValue(float(value)),
     )
+
     def _set_end(self, name: str, value: float) -> None:
         setattr(self._spin, name, value)
         self._range_changed()

@@ -22,7 +22,7 @@ class LearnLossParams:
         None,
         "adapt: the expression to adapt; ml3: the loss that tells how good a step was.",
         metavar="EXPRESSION",
-        shown="tversky + focal for adapt, dice(batch=True) for ml3",
+        shown="tversky + focal for adapt, dice + bce for ml3",
     )
     trials: int = option(60, "Partial trainings of glo and taylor; stretches of training of adapt.", low=2, high=10**5)
     population: int = option(20, "Trees or points per generation of glo and taylor.", low=4, high=1000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lossseg.losses.catalogue import Entry, Family, Parameter
 
-_RANGE = {"low": -100.0, "high": 100.0}
+_LOW, _HIGH = -100.0, 100.0
 
 ENTRIES = (
     Entry(
@@ -17,14 +17,14 @@ ENTRIES = (
         advice="What `lossseg learn-loss taylor` finds. The defaults are the expansion of bce about (1/2, 1/2), which "
         "is the squared error. Surely wrong voxels teach little, as with dice: pair it with ce when in doubt.",
         parameters=(
-            Parameter("t0", 0.5, "where the truth is expanded", **_RANGE),
-            Parameter("t1", 0.5, "where the prediction is expanded", **_RANGE),
-            Parameter("t2", 0.0, "of u", **_RANGE),
-            Parameter("t3", -4.0, "of u^2", **_RANGE),
-            Parameter("t4", 0.0, "of u^3", **_RANGE),
-            Parameter("t5", 4.0, "of v u", **_RANGE),
-            Parameter("t6", 0.0, "of v u^2", **_RANGE),
-            Parameter("t7", 0.0, "of v^2 u", **_RANGE),
+            Parameter("t0", 0.5, "where the truth is expanded", low=_LOW, high=_HIGH),
+            Parameter("t1", 0.5, "where the prediction is expanded", low=_LOW, high=_HIGH),
+            Parameter("t2", 0.0, "of u", low=_LOW, high=_HIGH),
+            Parameter("t3", -4.0, "of u^2", low=_LOW, high=_HIGH),
+            Parameter("t4", 0.0, "of u^3", low=_LOW, high=_HIGH),
+            Parameter("t5", 4.0, "of v u", low=_LOW, high=_HIGH),
+            Parameter("t6", 0.0, "of v u^2", low=_LOW, high=_HIGH),
+            Parameter("t7", 0.0, "of v^2 u", low=_LOW, high=_HIGH),
         ),
         voxel_sum=True,
     ),

@@ -24,7 +24,7 @@ from lossseg.studies.learned.proxy import Proxy
 
 CHECKPOINT = "ml3.safetensors"
 # A rate of 1 without momentum moves as far as nnU-Net's 0.01 with its momentum of 0.99.
-INNER_RATE, OUTER_RATE, HORIZON = 1.0, 3e-3, 30
+INNER_RATE, OUTER_RATE, HORIZON = 1.0, 1e-2, 30
 _SAVE_EVERY_S = 30.0
 
 Parameters = Mapping[str, Tensor]

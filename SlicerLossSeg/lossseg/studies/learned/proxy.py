@@ -126,7 +126,8 @@ class Learner:
     def _logits(self, patches: Patches) -> Tensor:
         self.network.eval()
         with torch.no_grad():
-            return torch.cat([self.network(images) for images in patches.images.split(self.proxy.batch)])
+            # Counted on the CPU: not every device knows float64.
+            return torch.cat([self.network(images).cpu() for images in patches.images.split(self.proxy.batch)])
 
 
 def probabilities(logits: Tensor) -> Tensor:
@@ -152,7 +153,7 @@ def f_measure(predicted: Tensor, labels: Tensor, beta: float) -> float:
     Returns:
         0 to 1; classes that are neither there nor predicted are left out, and without any it is 0.
     """
-    truth = labels[:, 0]
+    truth = labels[:, 0].to(predicted.device)
     counted = (truth <= predicted.shape[1]).double()
     found = []
     for number, said in enumerate(predicted.unbind(1), start=1):

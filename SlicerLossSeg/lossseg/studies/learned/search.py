@@ -30,6 +30,8 @@ from lossseg.studies.lock import only_one
 LOSS_FILE, RESULT_FILE, FIGURE = "loss.json", "result.json", "curves"
 ALWAYS_COMPARED = ("bce", "dice")
 _ADAPTED = "tversky + focal"
+# Dice alone rewards the first steps of a network most for marking everything.
+_TASK = "dice + bce"
 _STEPS_TO_TIME = 4
 
 
@@ -76,7 +78,7 @@ class SearchSettings:
             return TAYLOR_START
         if self.method is Method.GLO:
             return "bce"
-        return normal_form(self.start or ("dice(batch=True)" if self.method is Method.ML3 else _ADAPTED))
+        return normal_form(self.start or (_TASK if self.method is Method.ML3 else _ADAPTED))
 
     def to_json(self) -> dict[str, Any]:
         """What a search that goes on must have in common with its beginning."""
