@@ -1,5 +1,8 @@
 """The loss inspector in the tab Compare, with the real engine."""
 
+import os
+import signal
+
 import numpy as np
 import pytest
 import slicer
@@ -310,6 +313,8 @@ def test_a_dead_engine_is_a_sentence_in_the_panel(panel, monkeypatch):
     inspector = choose(panel, add_probability(), add_segmentation(truth_array()))
     pressed(inspector)
     before = inspector.shares.answer
+    # Held, so that it cannot answer before it dies.
+    os.kill(panel._logic.warm_engine.process_id, signal.SIGSTOP)
     inspector.ask()
     kill_tree(panel._logic.warm_engine.process_id)
     wait_until(lambda: inspector.ui.inspectErrorLabel.text or inspector.shares.answer is not before, 30)
