@@ -316,6 +316,7 @@ def test_a_dead_engine_is_a_sentence_in_the_panel(panel, monkeypatch):
     # Held, so that it cannot answer before it dies.
     os.kill(panel._logic.warm_engine.process_id, signal.SIGSTOP)
     inspector.ask()
+    wait_until(lambda: panel._logic.warm_engine.is_busy, 30)
     kill_tree(panel._logic.warm_engine.process_id)
     wait_until(lambda: inspector.ui.inspectErrorLabel.text or inspector.shares.answer is not before, 30)
     assert "memory was used up" in inspector.ui.inspectErrorLabel.text
