@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 
 VENV=${VENV:-.venv}
 export QT_QPA_PLATFORM=offscreen OMP_NUM_THREADS=1
+whole=$(($# == 0))
 [ $# -gt 0 ] || set -- Testing/Module
 
 if [ "${QT:-6}" = 5 ]; then
@@ -24,5 +25,21 @@ if [ "${QT:-6}" = 5 ]; then
     ln -sfn "$system/PySide2" "$qt5/PySide2"
     ln -sfn "$system/shiboken2" "$qt5/shiboken2"
     export SLICER_HARNESS_QT=5 PYTHONPATH="$qt5${PYTHONPATH:+:$PYTHONPATH}"
+fi
+
+# PySide2 takes a new object for one that Qt has deleted at the same address; what a long run leaves behind grows with
+# each file, so each has a process of its own.
+if [ "${QT:-6}" = 5 ] && [ $whole = 1 ]; then
+    failed=()
+    for part in Testing/Module/test_*.py Testing/Module/*/; do
+        compgen -G "$part" >/dev/null && [[ $part != *__pycache__* ]] || continue
+        status=0
+        "$VENV/bin/python" -m pytest -q -p no:xdist "$part" || status=$?
+        # 5: no test in it.
+        [ $status = 0 ] || [ $status = 5 ] || failed+=("$part")
+    done
+    [ ${#failed[@]} = 0 ] && exit 0
+    echo "Failed with Qt 5.15: ${failed[*]}"
+    exit 1
 fi
 exec "$VENV/bin/python" -m pytest -q -p no:xdist "$@"
