@@ -27,9 +27,8 @@ if [ "${QT:-6}" = 5 ]; then
     export SLICER_HARNESS_QT=5 PYTHONPATH="$qt5${PYTHONPATH:+:$PYTHONPATH}"
 fi
 
-# The bindings of Qt take a new object for one that Qt has deleted at the same address, and crash at times on one that is
-# being deleted. What a long run leaves behind grows with each file, so each has a process of its own, and one that dies
-# of a signal, which no failing test does, is begun once more.
+# The bindings of Qt take a new object for one that Qt has deleted at the same address. What a long run leaves behind grows
+# with each file, so each has a process of its own.
 run() { "$VENV/bin/python" -m pytest -q -p no:xdist "$@"; }
 
 if [ $whole = 0 ]; then
@@ -41,11 +40,6 @@ for part in Testing/Module/test_*.py Testing/Module/*/; do
     [[ $part != *__pycache__* ]] || continue
     status=0
     run "$part" || status=$?
-    if [ $status -ge 128 ]; then
-        echo "$part died of signal $((status - 128)); once more."
-        status=0
-        run "$part" || status=$?
-    fi
     # 5: no test in it.
     [ $status = 0 ] || [ $status = 5 ] || failed+=("$part")
 done

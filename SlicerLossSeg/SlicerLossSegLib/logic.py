@@ -197,7 +197,7 @@ class SlicerLossSegLogic(ScriptedLoadableModuleLogic):
             shutil.rmtree(folder, ignore_errors=True)
             on_end(job.summary if job.state is State.FINISHED else {})
 
-        return self._questions.add(Job("doctor", {}, folder, on_end=ended))
+        return self._questions.add(Job("doctor", {"measure": False}, folder, on_end=ended))
 
     # --- reviewing ---------------------------------------------------------------------------------------------
 

@@ -159,7 +159,7 @@ def _doctor(summary: Summary, console: Console) -> None:
         table.add_row("CUDA", escape(cards or ("none" if torch["cuda_build"] else "none (torch was built without)")))
         table.add_row("Apple GPU", "yes" if torch["mps"] else "none")
         table.add_row("Chosen device", escape(f"{torch['device']}: {torch['reason']}"))
-        table.add_row("Networks run by", escape(f"{torch['backend']}: {torch['backend_reason']}"))
+        table.add_row("Networks run by", escape(f"{torch['backend'] or 'n/a'}: {torch['backend_reason']}"))
     console.print(table)
     packages = _table("package", "version")
     for name, version in summary["packages"].items():

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from lossseg import __version__
-from lossseg.jobs.action import Action, Summary
+from lossseg.jobs.action import Action, Summary, option
 from lossseg.jobs.failure import install_hint
 from lossseg.reporting import Reporter
 
@@ -38,7 +38,7 @@ OPTIONAL = (
 
 @dataclass(frozen=True)
 class DoctorParams:
-    pass
+    measure: bool = option(True, "Measure what runs networks faster on the CPU; takes some seconds.")
 
 
 def run(params: DoctorParams, reporter: Reporter) -> Summary:
@@ -57,7 +57,7 @@ def run(params: DoctorParams, reporter: Reporter) -> Summary:
         ],
         "missing": missing,
         "machine": _machine(),
-        "torch": _torch(),
+        "torch": _torch(params.measure),
     }
 
 
@@ -81,7 +81,7 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _torch() -> dict[str, Any] | None:
+def _torch(measure: bool) -> dict[str, Any] | None:
     """What torch says of the devices; None when it cannot be imported."""
     try:
         import torch
@@ -91,12 +91,12 @@ def _torch() -> dict[str, Any] | None:
     except ImportError:
         return None
     device, reason = choose_device("auto")
-    backend, why = of_this_machine(device)
+    backend, why = of_this_machine(device) if measure else (None, "not measured")
     cards = [torch.cuda.get_device_properties(index) for index in range(torch.cuda.device_count())]
     return {
         "device": str(device),
         "reason": reason,
-        "backend": str(backend),
+        "backend": None if backend is None else str(backend),
         "backend_reason": why,
         "threads": torch.get_num_threads(),
         "cpu_bf16": cpu_has_bf16(),
