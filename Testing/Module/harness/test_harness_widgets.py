@@ -7,6 +7,7 @@ import qt
 import slicer
 
 from slicer_harness import user
+from slicer_harness.binding import QtGui, shiboken
 
 
 def test_collapsed_children_stay_hidden_and_come_back_unless_hidden_on_purpose(panel):
@@ -22,6 +23,17 @@ def test_collapsed_children_stay_hidden_and_come_back_unless_hidden_on_purpose(p
     assert not panel.ui.hidden.visible
     panel.ui.options.collapsed = False
     assert panel.ui.hidden.visible
+
+
+def test_an_event_that_the_binding_takes_for_a_deleted_model_item_is_not_touched():
+    box = ctk.ctkCollapsibleGroupBox()
+    child = qt.QLabel("inside", box)
+    model = QtGui.QStandardItemModel()
+    model.setHorizontalHeaderLabels(["Lesion"])
+    item = model.horizontalHeaderItem(0)
+    assert shiboken.isValid(item)
+    assert not box._children.eventFilter(child, item)
+    assert not shiboken.isValid(item)
 
 
 def test_collapsed_group_box_takes_little_room():

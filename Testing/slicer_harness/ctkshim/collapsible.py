@@ -1,6 +1,6 @@
 """ctkCollapsibleButton and ctkCollapsibleGroupBox."""
 
-from ..binding import Property, QtCore, QtGui, QtWidgets, Signal
+from ..binding import Property, QtCore, QtGui, QtWidgets, Signal, shiboken
 from ..qtshim.classes import is_a
 from ..stand_ins import stand_in, stored
 
@@ -20,6 +20,11 @@ class _Children(QtCore.QObject):
         self._collapsed, self._wanted, self._forcing = collapsed, {}, False
 
     def eventFilter(self, child, event) -> bool:
+        if QtCore.QEvent not in type(event).__mro__:
+            # The binding takes an event at the address of a deleted model item for that item, whose type() then jumps
+            # anywhere. Only posted events lie where items did; those that matter here are never posted.
+            shiboken.invalidate(event)
+            return False
         kind = event.type()
         if not self._forcing and kind == QtCore.QEvent.Type.ShowToParent:
             self._wanted[child] = True
