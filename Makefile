@@ -4,7 +4,7 @@
 #   make demo DATA=folder       the same with a dataset of your own (nnU-Net v2 raw layout)
 #   make test                   ruff, mypy, the tests of the engine and of the Slicer module
 #   make module-test            the tests of the Slicer module only, with Qt 6.7 and, where it is installed, Qt 5.15
-#   make bench                  losses, lesion evaluation and an ensemble's memory against their peers
+#   make bench                  every benchmark against its peers, and one table of all: build/bench/table.md
 #   make lint                   ruff and mypy only
 #   make smoke                  phantom, plan, train, predict and evaluate through the command line, in a minute or two
 
@@ -20,6 +20,7 @@ OUT ?= demo/$(shell date +%Y%m%d-%H%M%S)
 MINUTES ?= 8
 JOBS ?= 2
 PYTEST ?=
+BENCH_OUT ?= build/bench
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -55,12 +56,7 @@ format: $(READY)
 	@$(BIN)/ruff format --quiet .
 
 bench: $(READY)
-	-@$(BIN)/python Testing/Benchmarks/losses_speed.py
-	-@$(BIN)/python Testing/Benchmarks/evaluation_speed.py
-	-@$(BIN)/python Testing/Benchmarks/inspect_speed.py
-	-@$(BIN)/python Testing/Benchmarks/prediction_speed.py --size 140 240 240
-	-@$(BIN)/python Testing/Benchmarks/training_speed.py
-	@$(BIN)/python Testing/Benchmarks/ensemble_memory.py --overlap 0
+	-@$(BIN)/python Testing/Benchmarks/all.py --out "$(BENCH_OUT)"
 
 smoke: $(READY)
 	@Testing/smoke.sh $(BIN)

@@ -12,11 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from slicer.i18n import tr as _
-
-from lossseg.errors import InputError
-from lossseg.files import read_json
 from lossseg.studies.state import STATE_FILE, RunState, StudyRun, StudyState
+from SlicerLossSegLib.job_record import job_parameters
 
 ENDING = "-study"
 TIME = "%Y%m%d-%H%M%S"
@@ -71,11 +68,7 @@ class Experiment:
         Raises:
             InputError: job.json is missing or damaged.
         """
-        path = self.folder / "job.json"
-        record = read_json(path)
-        if not isinstance(record, dict) or not isinstance(record.get("params"), dict):
-            raise InputError(_("{path} is damaged.").format(path=path), _("Move the folder away."))
-        return dict(record["params"])
+        return job_parameters(self.folder)
 
     @property
     def losses(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from lossseg.errors import InputError
 from lossseg.studies.state import StudyRun
 from SlicerLossSegLib.experiment import Experiment, ExperimentRequest
+from SlicerLossSegLib.experiment_paper import ExperimentPaper
 from SlicerLossSegLib.experiment_results import ExperimentResults
 from SlicerLossSegLib.experiment_tables import cost, duration, show_runs
 from SlicerLossSegLib.experiment_task import ExperimentTask, remaining
@@ -47,6 +48,7 @@ class ExperimentPanel:
             ui.experimentOwnLabel,
             self._losses_changed,
         )
+        self.paper = ExperimentPaper(ui, self.losses, self._losses_changed)
         for unit in BudgetUnit:
             ui.budgetCombo.addItem(_(unit.value), unit.name)
         self.results = ResultView(ui)
@@ -73,6 +75,7 @@ class ExperimentPanel:
     def set_parameters(self, parameters: Parameters | None) -> None:
         """Follow other parameters, whose own widgets are connected already; None while there is no scene."""
         self._parameters = None
+        self.paper.set_parameters(parameters)
         if parameters is None:
             self.results.clear_plots()
             return
@@ -145,7 +148,7 @@ class ExperimentPanel:
             minutes=budget if in_minutes else None,
             epochs=None if in_minutes else max(1, round(budget)),
             device=self._parameters.device if self._parameters is not None else "auto",
-            settings=self.settings,
+            settings={**self.paper.settings, **self.settings},
         )
 
     def open_report(self) -> None:
@@ -176,6 +179,7 @@ class ExperimentPanel:
         only_new = (ui.experimentLossList, ui.experimentOwnEdit, ui.experimentAddButton, ui.foldsLabel, ui.foldsSpin)
         for widget in (*only_new, ui.budgetLabel, ui.budgetSpin, ui.budgetCombo, ui.experimentCostLabel):
             widget.visible = shown is None
+        self.paper.show(shown is None)
         ui.experimentBar.visible = own
         ui.runTable.visible = bool(self._runs)
         ui.experimentCostLabel.text = cost(self.request())
@@ -206,7 +210,7 @@ class ExperimentPanel:
         own = self.task is not None and self.task.experiment == self.chosen
         left: dict[str, float] = {}
         if own and self.task is not None:
-            left = remaining(self._runs, self.task.running, self.task.job.progress)
+            left = remaining(self._runs, self.task.job.progress)
         show_runs(self.ui.runTable, self._runs, own, left)
 
     def _reason(self) -> str:

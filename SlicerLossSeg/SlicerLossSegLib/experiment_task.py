@@ -56,12 +56,6 @@ class ExperimentTask:
     def is_over(self) -> bool:
         return self.job.state.is_over
 
-    @property
-    def running(self) -> str:
-        """The key of the run that is at work, empty before the first one."""
-        progress = self.job.progress
-        return progress.stage.partition(": ")[0] if progress is not None and ": " in progress.stage else ""
-
     def _changed(self, job: Job) -> None:
         if len(job.artifacts) != self._heard:
             new, self._heard = job.artifacts[self._heard :], len(job.artifacts)
@@ -70,16 +64,20 @@ class ExperimentTask:
         self.on_change(self)
 
 
-def remaining(runs: Sequence[StudyRun], running: str, progress: Progress | None) -> dict[str, float]:
-    """Seconds that the runs which are not over will take, by key; empty while nobody knows."""
+def remaining(runs: Sequence[StudyRun], progress: Progress | None) -> dict[str, float]:
+    """Seconds that the runs which are not over will take, by key; empty while nobody knows.
+
+    The engine tells how far all runs are together. Of those at work at the same time each is taken to be as far.
+    """
     if progress is None or progress.eta_s is None or progress.total <= progress.done or not runs:
         return {}
-    pace = progress.eta_s / (progress.total - progress.done)
     each = progress.total / len(runs)
     over = sum(run.state in (RunState.FINISHED, RunState.FAILED) for run in runs)
-    begun = min(max(progress.done - over * each, 0.0), each)
+    at_work = sum(run.state is RunState.RUNNING for run in runs)
+    begun = min(max(progress.done - over * each, 0.0) / max(at_work, 1), each)
+    pace = progress.eta_s / (progress.total - progress.done) * max(at_work, 1)
     return {
-        run.key: pace * (each - begun if run.key == running else each)
+        run.key: pace * (each - begun if run.state is RunState.RUNNING else each)
         for run in runs
         if run.state in (RunState.WAITING, RunState.RUNNING)
     }

@@ -37,8 +37,9 @@ def show(found: GradientMap, opacity: float) -> Any:
         The volume node.
     """
     node = volume()
+    end = largest(found.array)
     if node is None:
-        node = add_scalar_volume(_("Gradient"), found.array, found.grid)
+        node = add_scalar_volume(_("Gradient"), found.array, found.grid, window=(-end, end))
         node.SetAttribute(KIND, GRADIENT)
     else:
         with slicer.util.NodeModify(node):
@@ -46,7 +47,6 @@ def show(found: GradientMap, opacity: float) -> Any:
             slicer.util.updateVolumeFromArray(node, found.array)
     node.SetName(_("Gradient of {loss}").format(loss=found.expression))
     display = node.GetDisplayNode()
-    end = largest(found.array)
     with slicer.util.NodeModify(display):
         display.SetAutoWindowLevel(False)
         display.SetWindowLevelMinMax(-end, end)

@@ -124,6 +124,15 @@ def shown(value: str | int | float, decimals: int | None) -> str:
     return str(value)
 
 
+def box_of(array: np.ndarray) -> tuple[slice, slice, slice]:
+    """The smallest box (z, y, x) around what is not 0 in an array (z, y, x) that is not empty."""
+    ends = []
+    for axis in range(3):
+        along = np.flatnonzero(array.any(axis=tuple(other for other in range(3) if other != axis)))
+        ends.append(slice(int(along[0]), int(along[-1]) + 1))
+    return ends[0], ends[1], ends[2]
+
+
 @dataclass(frozen=True)
 class Crop:
     """The voxels of a lesion that was taken out of the result, so that it can be put back, even after a reload.
@@ -139,13 +148,8 @@ class Crop:
     @classmethod
     def of(cls, mask: np.ndarray) -> Crop:
         """The crop of a mask (z, y, x) that is not empty."""
-        first, last = [], []
-        for axis in range(3):
-            along = np.flatnonzero(mask.any(axis=tuple(other for other in range(3) if other != axis)))
-            first.append(int(along[0]))
-            last.append(int(along[-1]) + 1)
-        box = tuple(slice(low, high) for low, high in zip(first, last, strict=True))
-        return cls((first[0], first[1], first[2]), np.ascontiguousarray(mask[box] != 0))
+        z, y, x = box = box_of(mask)
+        return cls((z.start, y.start, x.start), np.ascontiguousarray(mask[box] != 0))
 
     def encode(self) -> str:
         """As text for an attribute of a node."""

@@ -54,6 +54,8 @@ class Parameters:
     device: str = "auto"
     mirror: bool = False
     overlap: Annotated[float, WithinRange(0.0, 0.9)] = 0.5
+    coarse_to_fine: bool = False
+    eight_bit: bool = False
     own_threshold: bool = False
     threshold: Annotated[float, WithinRange(0.01, 1.0)] = 0.5
     smallest: Annotated[float, WithinRange(0.0, 100000.0)] = 11.0
@@ -73,6 +75,7 @@ class Parameters:
     inspect_shift: Annotated[float, WithinRange(-4.0, 4.0)] = 0.0
     gradient_opacity: Annotated[float, WithinRange(0.0, 1.0)] = 0.6
     experiment_losses: str = "dice_ce\niw(dice)"
+    experiment_paper: str  # name of the paper that an experiment is done as in; empty for none
     experiment_folds: Annotated[int, WithinRange(2, 20)] = 3
     experiment_budget: Annotated[float, WithinRange(0.1, 10000.0)] = 30.0
     experiment_unit: BudgetUnit = BudgetUnit.MINUTES

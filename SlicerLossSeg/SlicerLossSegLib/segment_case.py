@@ -19,6 +19,8 @@ class Options:
     Attributes:
         device: as the engine calls it: auto, cpu, cuda:0, mps.
         overlap: of neighbouring windows, 0 to below 1.
+        coarse_to_fine: an approximation: run in full only where a quick first pass finds something.
+        eight_bit: an approximation: compute partly in 8 bits; on a CPU only.
         threshold: from this probability on a voxel is foreground; None: what the models' validation chose.
         smallest: smaller lesions are left out, in `smallest_unit`.
         roi: (r0, r1, a0, a1, s0, s1) in RAS mm, None for everything.
@@ -27,6 +29,8 @@ class Options:
     device: str = "auto"
     mirror: bool = False
     overlap: float = 0.5
+    coarse_to_fine: bool = False
+    eight_bit: bool = False
     threshold: float | None = None
     smallest: float = 11
     smallest_unit: SizeUnit = SizeUnit.VOXELS
@@ -41,6 +45,8 @@ class Options:
             "device": self.device,
             "mirror": self.mirror,
             "overlap": self.overlap,
+            "coarse_to_fine": self.coarse_to_fine,
+            "precision": "int8" if self.eight_bit else "auto",
             "threshold": self.threshold,
             "min_voxels": 0 if in_mm3 else round(self.smallest),
             "min_volume_mm3": self.smallest if in_mm3 else None,

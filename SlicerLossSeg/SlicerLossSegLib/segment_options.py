@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from slicer.i18n import tr as _
@@ -11,10 +12,15 @@ from SlicerLossSegLib.segment_case import Options
 
 
 class SegmentOptions:
-    """The widgets within `optionsButton` of SegmentPanel.ui."""
+    """The widgets within `optionsButton` of SegmentPanel.ui.
 
-    def __init__(self, ui: Any) -> None:
-        self._ui = ui
+    Args:
+        has_openvino: whether the package that computes in 8 bits is installed.
+    """
+
+    def __init__(self, ui: Any, has_openvino: Callable[[], bool]) -> None:
+        self._ui, self._has_openvino = ui, has_openvino
+        self._eight_bit_tip = str(ui.eightBitCheck.toolTip)
         self._parameters: Parameters | None = None
         for unit in SizeUnit:
             ui.smallestUnitCombo.addItem(_(unit.value), unit.name)
@@ -42,6 +48,12 @@ class SegmentOptions:
 
     def refresh(self) -> None:
         self._own_threshold(self._ui.ownThresholdCheck.checked)
+        box, installed = self._ui.eightBitCheck, self._has_openvino()
+        # A scene may bring it along ticked; then it can be unticked.
+        box.enabled = installed or box.checked
+        box.toolTip = (
+            self._eight_bit_tip if installed else _("It needs the Python package openvino, which is not installed.")
+        )
 
     def read(self) -> Options:
         """What the widgets say."""
@@ -55,6 +67,8 @@ class SegmentOptions:
             device=values.device,
             mirror=values.mirror,
             overlap=values.overlap,
+            coarse_to_fine=values.coarse_to_fine,
+            eight_bit=values.eight_bit,
             threshold=values.threshold if values.own_threshold else None,
             smallest=values.smallest,
             smallest_unit=values.smallest_unit,

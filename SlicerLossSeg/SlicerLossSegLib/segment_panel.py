@@ -52,7 +52,7 @@ class SegmentPanel:
         self._last: Result | None = None
         ui.segmentButton.setMinimumWidth(1)
         self.display = JobDisplay(ui, interaction)
-        self.options = SegmentOptions(ui)
+        self.options = SegmentOptions(ui, lambda: logic.set_up.version_of("openvino") is not None)
         self.channels = ChannelSelectors(ui, self.refresh)
         self.models = ModelList(ui.modelTree, self._models_ticked)
         self.sources = ModelRow(
@@ -236,6 +236,10 @@ class SegmentPanel:
             self._show_result(_("Cancelled."))
         elif len(task.cases) > 1 and task.results:
             self._show_result(_("{n} of {all} volumes segmented.").format(n=len(task.results), all=len(task.cases)))
+        elif task.results and (looked_at := task.job.summary.get("coarse_to_fine")):
+            share = next(iter(looked_at.values()))["looked_at_in_full"]
+            note = _("Approximation: {share:.0f} % of it was looked at in full.").format(share=100 * share)
+            self._show_result(f"{summary_line(task.results[0].table)} {note}")
         self.refresh()
 
     def _not_ready(self) -> str:

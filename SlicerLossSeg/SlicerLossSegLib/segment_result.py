@@ -12,7 +12,7 @@ from SlicerLossSegLib import segmentation_io
 from SlicerLossSegLib.assessment import Assessment, assess, read_confidences
 from SlicerLossSegLib.lesion_table import LesionTable, Role
 from SlicerLossSegLib.segment_case import ENDING, CaseInput, Options
-from SlicerLossSegLib.sequences import show_frame
+from SlicerLossSegLib.sequences import WINDOWS, show_frame
 from SlicerLossSegLib.study import read_result_labels
 from SlicerLossSegLib.volumes import Grid, add_scalar_volume
 
@@ -61,7 +61,7 @@ def show_result(case: CaseInput, found: Collected, channels: tuple[str, ...] = (
         (Role.DISAGREEMENT, "disagreement", found.disagreement),
     ):
         if array is not None:
-            table.link(role, add_scalar_volume(f"{case.name} {name}", array, seen.grid))
+            table.link(role, add_scalar_volume(f"{case.name} {name}", array, seen.grid, window=WINDOWS[role]))
     table.link(Role.SEGMENTATION, segmentation)
     table.link_volumes(case.volumes)
     table.fill(seen.rows_with(ids), seen.measures)

@@ -12,7 +12,7 @@ import vtk
 import vtk.util.numpy_support
 
 from SlicerLossSegLib import terminology
-from SlicerLossSegLib.lesion_row import Crop
+from SlicerLossSegLib.lesion_row import Crop, box_of
 from SlicerLossSegLib.volumes import Grid
 
 LABEL_TAG = "LossSeg.label"
@@ -52,7 +52,10 @@ def fill(segmentation: Any, lesions: np.ndarray, segments: Sequence[NewSegment],
     """
     if not segments:
         return []
-    image = oriented_image(lesions.astype(np.uint8 if len(segments) < 256 else np.int16), (0, 0, 0), grid)
+    # Slicer looks at every voxel that it is given several times over, and keeps the box around the lesions only.
+    z, y, x = box = box_of(lesions) if lesions.any() else (slice(0, None),) * 3
+    kind = np.uint8 if len(segments) < 256 else np.int16
+    image = oriented_image(lesions[box].astype(kind), (z.start, y.start, x.start), grid)
     logic = slicer.modules.segmentations.logic()
     if not logic.ImportLabelmapToSegmentationNode(image, segmentation, "lesion"):
         raise RuntimeError("The labels could not be put into the segmentation.")

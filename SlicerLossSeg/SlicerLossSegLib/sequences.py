@@ -21,6 +21,8 @@ from SlicerLossSegLib.lesion_table import LesionTable, Role, tables
 from SlicerLossSegLib.volumes import add_scalar_volume
 
 _MAPS = {Role.PROBABILITY: "probability", Role.DISAGREEMENT: "disagreement"}
+WINDOWS = {Role.PROBABILITY: (0.0, 1.0), Role.DISAGREEMENT: (0.0, 0.5)}
+"""What is shown black and white. Standard deviations of numbers between 0 and 1 are at most a half."""
 
 
 def show_frame(
@@ -50,7 +52,8 @@ def show_frame(
     for role, title in _MAPS.items():
         array = maps.get(role)
         if array is not None:
-            map_node = add_scalar_volume(f"{volumes.GetName()} {value} {title}", array, seen.grid)
+            name = f"{volumes.GetName()} {value} {title}"
+            map_node = add_scalar_volume(name, array, seen.grid, window=WINDOWS[role])
             _put(table, role, f"{volumes.GetName()} {title}", map_node)
     proxy = table.shown(Role.SEGMENTATION)
     if proxy is not None:

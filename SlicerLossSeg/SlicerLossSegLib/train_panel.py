@@ -20,6 +20,7 @@ from SlicerLossSegLib.loop_history import LoopHistory
 from SlicerLossSegLib.loss_chooser import LossChooser
 from SlicerLossSegLib.next_case_row import NextCaseRow
 from SlicerLossSegLib.outcome import Outcome
+from SlicerLossSegLib.paper_start import PaperStart
 from SlicerLossSegLib.parameters import Parameters
 from SlicerLossSegLib.study import ModelCard
 from SlicerLossSegLib.training_curves import past
@@ -60,7 +61,8 @@ class TrainPanel:
         self.display = JobDisplay(ui, interaction)
         self.curves = CurvesRow(ui)
         self.loss = LossChooser(ui, self.refresh)
-        self.form = TrainingForm(ui, self.refresh)
+        self.paper = PaperStart(ui.startNote, self.loss)
+        self.form = TrainingForm(ui, self.refresh, self.paper.choose)
         self.outcome = Outcome(ui, self._training, interaction, self._decided)
         self.history = LoopHistory(ui.historyTable)
         self.interrupted = InterruptedRow(ui, self._training, interaction, self._go_on, self._finish, self.refresh)
@@ -152,6 +154,7 @@ class TrainPanel:
         else:
             ui.cancelTrainingButton.toolTip = _("Interrupt the training; it can be continued later.")
         ui.progressBar.visible = running
+        self.paper.show(self.form.paper)
         self.interrupted.refresh(running)
         self.outcome.refresh()
         self.next_case.refresh()

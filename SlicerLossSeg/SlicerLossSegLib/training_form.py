@@ -9,11 +9,12 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from lossseg.networks.catalogue import DEFAULT, NETWORKS
+from SlicerLossSegLib import papers
 from SlicerLossSegLib.parameters import BudgetUnit, Parameters
 from SlicerLossSegLib.study import ModelCard
 from SlicerLossSegLib.training_request import HoldOut, TrainingRequest
 
-_NETWORK, _MODEL = "network:", "model:"
+_NETWORK, _MODEL, _PAPER = "network:", "model:", "paper:"
 
 
 class TrainingForm:
@@ -21,10 +22,12 @@ class TrainingForm:
 
     Args:
         on_change: called when the person chose something else.
+        on_start: called before that when it is another start, with the paper to train as in; None without one.
     """
 
-    def __init__(self, ui: Any, on_change: Callable[[], None]) -> None:
-        self._ui, self._on_change = ui, on_change
+    def __init__(self, ui: Any, on_change: Callable[[], None], on_start: Callable[[papers.Paper | None], None]) -> None:
+        self._ui, self._on_change, self._on_start = ui, on_change, on_start
+        self._papers = papers.papers()
         self._parameters: Parameters | None = None
         self._cards: list[ModelCard] = []
         self._used = ""
@@ -72,6 +75,9 @@ class TrainingForm:
         for entry in NETWORKS.values():
             title = _("New network, planned from the data") if entry.name == DEFAULT else _("New network: {title}")
             ui.startCombo.addItem(title.format(title=entry.title), _NETWORK + entry.name)
+        for paper in self._papers:
+            title = _("New network, as in {title} ({loss})").format(title=paper.title, loss=paper.loss_name)
+            ui.startCombo.addItem(title, _PAPER + paper.name)
         ui.rivalCombo.clear()
         ui.rivalCombo.addItem(_("no other model"), "")
         for card in self._cards:
@@ -87,6 +93,11 @@ class TrainingForm:
         """Start from a model of the study, or from a new network of this name."""
         self._ui.startCombo.setCurrentIndex(_place(self._ui.startCombo, (_MODEL if is_model else _NETWORK) + name))
 
+    @property
+    def paper(self) -> papers.Paper | None:
+        """The paper that the training is to begin as in; None when it begins otherwise."""
+        return next((paper for paper in self._papers if _PAPER + paper.name == self._start()), None)
+
     def request(self, loss: str, settings: dict[str, Any] | None = None) -> TrainingRequest:
         """What the widgets say.
 
@@ -97,7 +108,8 @@ class TrainingForm:
         start = self._card()
         rival = self._rival()
         budget, minutes = float(ui.budgetSpin.value), self._unit() is BudgetUnit.MINUTES
-        network = {} if start else {"network": self._network()}
+        paper = self.paper
+        network = {} if start else dict(paper.settings) if paper else {"network": self._network()}
         return TrainingRequest(
             loss=loss,
             start_from=start.folder if start else None,
@@ -122,17 +134,18 @@ class TrainingForm:
             return _("A training needs two cases at least: one to learn from and one to be judged by.")
         return ""
 
+    def _start(self) -> str:
+        return str(self._ui.startCombo.itemData(self._ui.startCombo.currentIndex) or "")
+
     def _card(self) -> ModelCard | None:
-        chosen = str(self._ui.startCombo.itemData(self._ui.startCombo.currentIndex) or "")
-        return next((card for card in self._cards if _MODEL + card.name == chosen), None)
+        return next((card for card in self._cards if _MODEL + card.name == self._start()), None)
 
     def _rival(self) -> ModelCard | None:
         chosen = self._ui.rivalCombo.itemData(self._ui.rivalCombo.currentIndex)
         return next((card for card in self._cards if card.name == chosen), None)
 
     def _network(self) -> str:
-        chosen = str(self._ui.startCombo.itemData(self._ui.startCombo.currentIndex) or "")
-        return chosen.removeprefix(_NETWORK) or DEFAULT
+        return self._start().removeprefix(_NETWORK) or DEFAULT
 
     def _hold_out(self) -> HoldOut:
         return list(HoldOut)[max(0, self._ui.holdOutCombo.currentIndex)]
@@ -149,15 +162,18 @@ class TrainingForm:
         card = self._card()
         if card is not None:
             self._ui.rivalCombo.setCurrentIndex(_place(self._ui.rivalCombo, card.name))
+        self._on_start(self.paper)
         self._refresh()
 
     def _refresh(self) -> None:
-        ui, card = self._ui, self._card()
+        ui, card, paper = self._ui, self._card(), self.paper
         ui.foldsSpin.visible = self._hold_out() is HoldOut.FOLDS
         if card is not None:
             ui.startCombo.toolTip = _("Fine-tuning: {network}, trained with {loss}.").format(
                 network=card.network, loss=card.loss
             )
+        elif paper is not None:
+            ui.startCombo.toolTip = paper.tip
         else:
             entry = NETWORKS[self._network()]
             ui.startCombo.toolTip = f"{entry.title}: {entry.advice}<br>{entry.reference}"

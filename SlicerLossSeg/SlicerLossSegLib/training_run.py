@@ -19,6 +19,7 @@ from slicer.i18n import tr as _
 
 from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
+from SlicerLossSegLib.job_record import job_parameters, where_now
 from SlicerLossSegLib.study import MODEL_CARD, WEIGHTS, ModelCard, Study
 from SlicerLossSegLib.training_request import HoldOut, TrainingRequest
 
@@ -102,7 +103,7 @@ class TrainingRun:
                 str(record["started"]),
                 str(record["loss"]),
                 tuple(str(name) for name in record["cases"]),
-                Path(rival) if rival else None,
+                where_now(Path(rival), folder) if rival else None,
                 Decision(record["decision"]),
                 bool(record["ended"]),
             )
@@ -158,10 +159,7 @@ class TrainingRun:
         Raises:
             InputError: job.json is missing or damaged.
         """
-        record = read_json(self.folder / "job.json")
-        if not isinstance(record, dict) or not isinstance(record.get("params"), dict):
-            raise InputError(f"{self.folder / 'job.json'} is damaged.", "Move the folder away.")
-        return dict(record["params"])
+        return job_parameters(self.folder)
 
     @property
     def models(self) -> list[Path]:

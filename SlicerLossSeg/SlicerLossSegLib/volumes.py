@@ -154,12 +154,22 @@ def _chunks(array: np.ndarray) -> Iterator[memoryview]:
         yield data[start : start + _CHUNK_BYTES]
 
 
-def add_scalar_volume(name: str, array: np.ndarray, grid: Grid) -> Any:
-    """A scalar volume node in the scene with a copy of the array (z, y, x)."""
+def add_scalar_volume(name: str, array: np.ndarray, grid: Grid, *, window: tuple[float, float] | None = None) -> Any:
+    """A scalar volume node in the scene with a copy of the array (z, y, x).
+
+    Args:
+        window: the values that are shown black and white; None: Slicer looks for them, which takes it a while.
+    """
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", slicer.mrmlScene.GenerateUniqueName(name))
     node.SetIJKToRASMatrix(grid.matrix())
+    if window is not None:
+        # As long as the volume is empty there is nothing to look through.
+        node.CreateDefaultDisplayNodes()
+        node.GetDisplayNode().SetAutoWindowLevel(False)
+        node.GetDisplayNode().SetWindowLevelMinMax(*window)
     slicer.util.updateVolumeFromArray(node, array)
-    node.CreateDefaultDisplayNodes()
+    if window is None:
+        node.CreateDefaultDisplayNodes()
     return node
 
 

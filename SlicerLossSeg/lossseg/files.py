@@ -75,3 +75,27 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path} is not valid JSON ({error}).", "Restore it from a copy or write it anew.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}).", "Check its permissions.") from error
+
+
+def from_here(path: Path, folder: Path) -> str | None:
+    """The way from `folder` to `path`, with `/`, to be kept beside the absolute path; None on another drive."""
+    try:
+        return Path(os.path.relpath(Path(path).absolute(), Path(folder).absolute())).as_posix()
+    except ValueError:
+        return None
+
+
+def found(path: Path, way: str | None, folder: Path) -> Path:
+    """`path`, or what lies the same `way` from `folder` now, when both were moved or mounted elsewhere.
+
+    Args:
+        way: as `from_here` gave it; None when it was not kept.
+    """
+    if way is None:
+        return path
+    places = (Path(path), Path(os.path.normpath(Path(folder).absolute() / way)))
+    for exists in (Path.exists, lambda place: place.parent.exists()):
+        for place in places:
+            if exists(place):
+                return place
+    return path

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from rows import Row, add_argument, keep
 from scipy.ndimage import gaussian_filter
 
 from lossseg import model, networks
@@ -33,11 +34,11 @@ FOREGROUND = 1e-4
 SPACING = (0.5, 0.5, 0.5)
 
 
-def make_image(path: Path, size: tuple[int, int, int]) -> None:
-    array = np.empty(size, np.float32)
+def make_image(path: Path, size: tuple[int, int, int], kind: str) -> None:
+    array = np.empty(size, kind)
     generator = np.random.default_rng(0)
     for z in range(size[0]):
-        array[z] = 100 + 20 * gaussian_filter(generator.normal(size=size[1:]), 2).astype(np.float32)
+        array[z] = 100 + 20 * gaussian_filter(generator.normal(size=size[1:]), 2)
     write_volume(path, array, Geometry(size, SPACING))
 
 
@@ -93,6 +94,8 @@ def main() -> None:
     parser.add_argument("--filters", type=int, nargs="+", default=[8, 16, 32, 32])
     parser.add_argument("--resample", type=float, default=1.0, help="the plan's spacing as a multiple of the image's")
     parser.add_argument("--overlap", type=float, default=0.5, help="of windows; it changes the time only")
+    parser.add_argument("--type", default="float32", help="of the image's voxels; int16 is what CT comes in")
+    add_argument(parser)
     parser.add_argument("--run", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -101,7 +104,7 @@ def main() -> None:
     x, y, z = (int(part) for part in arguments.size.split("x"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_image(folder / "image.nii.gz", (z, y, x))
+        make_image(folder / "image.nii.gz", (z, y, x), arguments.type)
         plan = make_plan(arguments.patch, arguments.filters, arguments.resample)
         for number in range(arguments.members):
             make_model(folder / f"model_{number}", plan, seed=number)
@@ -116,6 +119,10 @@ def main() -> None:
         f"| {many['peak_gib']:.2f} GiB, {many['seconds']:.0f} s "
         f"| {many['peak_gib'] / one['peak_gib']:.2f} | {many['seconds'] / one['seconds']:.2f} |"
     )
+    names = f"{arguments.size}: {arguments.members} members", "one member"
+    peaks, seconds = [[run[key] for run in (many, one)] for key in ("peak_gib", "seconds")]
+    memory = Row("ensemble", f"{names[0]}, peak memory", peaks[0], "GiB", names[1], peaks[1], None, *peaks)
+    keep([memory, Row("ensemble", f"{names[0]}, time", seconds[0], "s", names[1], seconds[1])], arguments.rows)
     return None
 
 

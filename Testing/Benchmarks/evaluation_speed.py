@@ -35,6 +35,7 @@ from typing import Any
 
 import cc3d
 import numpy as np
+from rows import Row, add_argument, keep
 from scipy.ndimage import gaussian_filter
 
 from lossseg import components
@@ -262,6 +263,7 @@ def share(value: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default=",".join(PARTS), help="some of " + ", ".join(PARTS))
+    add_argument(parser)
     args = parser.parse_args()
     chosen = args.only.split(",")
     if unknown := sorted(set(chosen) - PARTS.keys()):
@@ -271,7 +273,7 @@ def main() -> int:
     counts = [f"{np.count_nonzero(mask)} voxels in {find(mask).count}" for mask in (case.reference, case.prediction)]
     print(f"reference: {counts[0]} lesions; prediction: {counts[1]}", file=sys.stderr)
     print(f"{'':40}{'peer':28}{'ours ms':>9}{'peer ms':>10}{'ratio':>8}{'limit':>8}")
-    missed = False
+    missed, rows = False, []
     for part in chosen:
         make, module = PARTS[part]
         if module and not importlib.util.find_spec(module):
@@ -281,9 +283,11 @@ def main() -> int:
             ours, theirs = run(line)
             passed = line.limit is None or ours / theirs <= line.limit
             missed |= not passed
+            rows.append(Row("evaluation", line.what, ours, "s", line.peer, theirs, line.limit))
             limit = "" if line.limit is None else f"{share(line.limit):>8}  {'pass' if passed else 'FAIL'}"
             times = f"{ours * 1e3:>9.1f}{theirs * 1e3:>10.1f}{share(ours / theirs):>8}"
             print(f"{line.what:40}{line.peer:28}{times}{limit}", flush=True)
+    keep(rows, args.rows)
     return int(missed)
 
 

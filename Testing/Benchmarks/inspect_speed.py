@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import Row, add_argument, keep
 
 from lossseg.images import Geometry, write_volume
 
@@ -33,6 +34,7 @@ LOSSES = (
     "blob(dice)",
     "boundary",
 )
+AIM_S = 1.0
 ENGINE = Path(__file__).parents[2] / "SlicerLossSeg"
 
 
@@ -78,6 +80,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeat", type=int, default=5, help="questions with another shift")
     parser.add_argument("--loss", action="append", help="instead of the eight; may be repeated")
+    add_argument(parser)
     arguments = parser.parse_args()
     x, y, z = (int(part) for part in arguments.size.split("x"))
     environment = {**os.environ, "OMP_NUM_THREADS": str(arguments.threads), "PYTHONPATH": str(ENGINE)}
@@ -107,6 +110,10 @@ def main() -> None:
     print(f"| another shift, median of {len(again)} | {sorted(seconds for seconds, _ in again)[len(again) // 2]:.2f} |")
     fastest = min(again, key=lambda pair: pair[0])
     print(f"| another shift, fastest | {fastest[0]:.2f} |")
+    what = f"{arguments.size}, {len(losses)} losses"
+    again_seconds = [seconds for seconds, _ in again]
+    rows = [Row("loss inspector", f"{what}: first question", first, aim=AIM_S)]
+    keep([*rows, Row("loss inspector", f"{what}: each further one", min(again_seconds), aim=AIM_S)], arguments.rows)
     print("\n| loss | seconds in the fastest answer |")
     print("|---|---|")
     for loss in fastest[1]["losses"]:

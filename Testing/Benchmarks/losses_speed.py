@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 import torch
+from rows import Row, add_argument, keep
 from torch import Tensor
 
 from lossseg.losses import build
@@ -316,6 +317,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", help="rows whose name begins so")
     parser.add_argument("--seconds", type=float, default=10, help="for each race; a race has at least three turns")
+    add_argument(parser)
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -327,6 +329,7 @@ def main() -> int:
     keep_freed_memory()
     wanted = arguments.only or ""
     missed = 0
+    found: list[Row] = []
     chosen = [contest for contest in contests() if contest.name.startswith(wanted)]
     if chosen:
         print("| loss | ms | peer | ms | ratio | limit | |\n|---|---|---|---|---|---|---|")
@@ -336,6 +339,8 @@ def main() -> int:
             continue
         fast, slow = race(contest.ours(), contest.theirs(), arguments.seconds)
         passed = fast <= contest.limit * slow
+        group = "weight maps" if contest.name == "inverse weights" else "losses"
+        found.append(Row(group, contest.name, fast, "s", contest.peer, slow, contest.limit))
         missed += not passed
         print(
             f"| {contest.name} | {1e3 * fast:.2f} | {contest.peer} | {1e3 * slow:.1f} | {fast / slow:.4f} "
@@ -349,8 +354,10 @@ def main() -> int:
             limit = MEASURED[expression]
             passed = limit is None or size <= limit
             missed += not passed
+            found.append(Row("losses", f"{expression}: memory", size, "x the logits", aim=limit))
             verdict = "no limit" if limit is None else "pass" if passed else "MISSED"
             print(f"| {expression} | {size:.2f} | {'' if limit is None else limit} | {verdict} |", flush=True)
+    keep(found, arguments.rows)
     return 1 if missed else 0
 
 

@@ -7,7 +7,7 @@ The network is a planned one of 16-32-64-128-128 filters, two convolutions per s
 half. All get the same normalised image in memory and give logits (or a probability) for each of its voxels, with
 as many threads as the machine has cores. The quickest of `--turns` counts, by wall clock. With --brain the image is 0
 outside of an ellipsoid of 40 % of its voxels; nnU-Net's predictor then gets the box of what is not 0, as its own
-preprocessing would give it.
+preprocessing would give it. "Whole path" goes from the volume to the label on both sides; ours chooses its backend.
 
 nnU-Net (nnunetv2) and OpenVINO (openvino) are left out where they are not installed. Exit code 1 if a limit is missed.
 """
@@ -17,14 +17,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
+from rows import Row, add_argument, keep, markdown, quickest
 
 from lossseg import networks
 from lossseg.images import Geometry, Volume
@@ -48,8 +49,14 @@ CONFIG = {
     "deep_supervision": False,
 }
 CPU = torch.device("cpu")
-# Ours against nnU-Net's predictor and against MONAI in bf16.
-LIMITS = {"bf16": (0.19, 0.5), "fp32": (0.36, None), "brain": (0.1, None)}
+NNUNET, MONAI = "nnU-Net's predictor", "MONAI"
+# What a person may ask for, by its name in the table.
+PRECISIONS = {"fp32": Precision.FULL, "bf16": Precision.AUTO}
+LIMITS = {
+    "bf16": {NNUNET: 0.19, f"{MONAI}, bf16": 0.5},
+    "fp32": {NNUNET: 0.36, f"{MONAI}, fp32": None},
+    "brain": {NNUNET: 0.1},
+}
 
 
 def image(size: tuple[int, ...], brain: bool) -> np.ndarray:
@@ -77,16 +84,7 @@ def model_in(folder: Path) -> Model:
     return save(folder / "model", plan=plan, weights=weights, loss="dice + ce", training={}, scores={})
 
 
-def quickest(work: Callable[[], object], turns: int) -> float:
-    best = float("inf")
-    for _ in range(turns):
-        started = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - started)
-    return best
-
-
-def nnunet(network: torch.nn.Module, values: np.ndarray) -> Callable[[], object]:
+def nnunet_predictor(network: torch.nn.Module) -> Any:
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
     predictor = nnUNetPredictor(
@@ -102,6 +100,11 @@ def nnunet(network: torch.nn.Module, values: np.ndarray) -> Callable[[], object]
     predictor.configuration_manager = SimpleNamespace(patch_size=PATCH)
     predictor.label_manager = SimpleNamespace(num_segmentation_heads=2)
     predictor.allowed_mirroring_axes = None
+    return predictor
+
+
+def nnunet(network: torch.nn.Module, values: np.ndarray) -> Callable[[], object]:
+    predictor = nnunet_predictor(network)
     box = tuple(
         slice(int(found[0]), int(found[-1]) + 1)
         for found in (np.flatnonzero(values.any(axes)) for axes in ((1, 2), (0, 2), (0, 1)))
@@ -139,7 +142,70 @@ def ours(model: Model, values: np.ndarray, backend: object) -> Callable[[], obje
 
 def whole_path(model: Model, values: np.ndarray) -> Callable[[], object]:
     case = [Volume(values, Geometry(values.shape, (1.0, 1.0, 1.0)))]
-    return lambda: Predictor([model], "cpu").predict(case, keep_probability=True)
+    return lambda: Predictor([model], "cpu").predict(case)
+
+
+def nnunet_whole_path(network: torch.nn.Module, values: np.ndarray) -> Callable[[], object]:
+    """From the volume to the label: nnU-Net's preprocessor, its predictor, and the label put back into the volume."""
+    from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
+
+    predictor = nnunet_predictor(network)
+
+    def run() -> np.ndarray:
+        # What its DefaultPreprocessor does where there is nothing to resample and no normalisation.
+        data, _, box = crop_to_nonzero(values[None].astype(np.float32))
+        logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(np.ascontiguousarray(data)))
+        label = np.zeros(values.shape, np.uint8)
+        label[tuple(slice(*bounds) for bounds in box)] = torch.softmax(logits.float(), 0).argmax(0).numpy()
+        return label
+
+    return run
+
+
+def compared(
+    values: np.ndarray, brain: bool, turns: int, folder: Path, chosen: Sequence[str], only: Sequence[str]
+) -> Iterator[Row]:
+    """Times of each way, printed as they come, then the ratios that count."""
+    measured: dict[str, tuple[float, float | None]] = {}
+    model = model_in(folder)
+    network = model.network()
+    narrow = reduced_precision(CPU)
+    ways: dict[str, Callable[[], Callable[[], object]]] = {MONAI + ", fp32": lambda: monai(network, values, None)}
+    if find_spec("nnunetv2"):
+        ways[NNUNET] = lambda: nnunet(network, values)
+        ways[NNUNET + ", whole path"] = lambda: nnunet_whole_path(network, values)
+    if narrow is not None:
+        ways[MONAI + ", bf16"] = lambda: monai(network, values, narrow)
+    for name in chosen:
+        precision = PRECISIONS[name]
+        autocast = None if precision is Precision.FULL else narrow
+        ways[f"ours, torch, {name}"] = lambda cast=autocast: ours(model, values, TorchBackend(network, CPU, cast))
+        if find_spec("openvino"):
+            ways[f"ours, OpenVINO, {name}"] = lambda wanted=precision: ours(
+                model, values, openvino_backend(model, CPU, wanted)
+            )
+    ways["ours, whole path"] = lambda: whole_path(model, values)
+    size = " x ".join(map(str, values.shape)) + (", 40 % not 0" if brain else "")
+    windows = len(place_windows(values.shape, PATCH, 0.5).corners())
+    print(f"{size} voxels, {windows} windows, {torch.get_num_threads()} threads\n\n| | s | GiB |\n|---|---|---|")
+    for what, make in ways.items():
+        if not any(word in what for word in only):
+            continue
+        measured[what] = quickest(make(), turns)
+        seconds, memory = measured[what]
+        print(f"| {what} | {seconds:.2f} | {'' if memory is None else f'{memory:.2f}'} |", flush=True)
+    engine = "OpenVINO" if find_spec("openvino") else "torch"
+    pairs = [
+        (f"ours, {engine}, {name}", peer, limit)
+        for name in chosen
+        for peer, limit in LIMITS.get("brain" if brain else name, {}).items()
+    ]
+    pairs.append(("ours, whole path", NNUNET + ", whole path", 0.1 if brain else None))
+    for own, peer, limit in pairs:
+        if own in measured and peer in measured:
+            (seconds, memory), (of_peer, peer_memory) = measured[own], measured[peer]
+            what = f"{size}: {own.removeprefix('ours, ')}"
+            yield Row("prediction", what, seconds, "s", peer, of_peer, limit, memory, peer_memory)
 
 
 def main() -> int:
@@ -147,49 +213,17 @@ def main() -> int:
     parser.add_argument("--size", type=int, nargs=3, default=(140, 240, 240), metavar=("Z", "Y", "X"))
     parser.add_argument("--turns", type=int, default=2)
     parser.add_argument("--brain", action="store_true")
+    parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=list(PRECISIONS))
+    parser.add_argument("--only", nargs="+", default=[""], metavar="WORD", help="ways whose name holds one of these")
+    add_argument(parser)
     arguments = parser.parse_args()
     values = image(tuple(arguments.size), arguments.brain)
-    narrow = reduced_precision(CPU)
-    seconds: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as name:
-        model = model_in(Path(name))
-        network = model.network()
-        ways: dict[str, Callable[[], Callable[[], object]]] = {
-            "MONAI, fp32": lambda: monai(network, values, None),
-            "ours, torch, fp32": lambda: ours(model, values, TorchBackend(network, CPU)),
-        }
-        if find_spec("nnunetv2"):
-            ways["nnU-Net's predictor"] = lambda: nnunet(network, values)
-        if narrow is not None:
-            ways["MONAI, bf16"] = lambda: monai(network, values, narrow)
-            ways["ours, torch, bf16"] = lambda: ours(model, values, TorchBackend(network, CPU, narrow))
-        if find_spec("openvino"):
-            ways["ours, OpenVINO, fp32"] = lambda: ours(model, values, openvino_backend(model, CPU, Precision.FULL))
-            ways["ours, OpenVINO, bf16"] = lambda: ours(model, values, openvino_backend(model, CPU, Precision.AUTO))
-        ways["ours, whole path with lesions left to find"] = lambda: whole_path(model, values)
-        windows = len(place_windows(values.shape, PATCH, 0.5).corners())
-        print(f"{' x '.join(map(str, values.shape))} voxels, {windows} windows, {torch.get_num_threads()} threads\n")
-        print("| | s |\n|---|---|")
-        for what, make in ways.items():
-            seconds[what] = quickest(make(), arguments.turns)
-            print(f"| {what} | {seconds[what]:.2f} |", flush=True)
-    return 1 if _missed(seconds, arguments.brain) else 0
-
-
-def _missed(seconds: dict[str, float], brain: bool) -> int:
-    print("\n| | ratio | limit | |\n|---|---|---|---|")
-    missed = 0
-    for precision in ("bf16", "fp32"):
-        own = seconds.get(f"ours, OpenVINO, {precision}")
-        limits = LIMITS["brain" if brain and precision == "bf16" else precision]
-        for peer, limit in zip(("nnU-Net's predictor", "MONAI, bf16"), limits, strict=True):
-            if own is None or limit is None or peer not in seconds:
-                continue
-            ratio = own / seconds[peer]
-            missed += ratio > limit
-            verdict = "pass" if ratio <= limit else "MISSED"
-            print(f"| ours, OpenVINO, {precision} / {peer} | {ratio:.3f} | {limit} | {verdict} |")
-    return missed
+        found = list(
+            compared(values, arguments.brain, arguments.turns, Path(name), arguments.precision, arguments.only)
+        )
+    print("\n" + markdown(found))
+    return 0 if keep(found, arguments.rows) else 1
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from rows import Row, add_argument, keep, markdown, quickest
 
 from lossseg import networks
 from lossseg.files import read_json
@@ -138,26 +139,28 @@ def _timed(step: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def race(what: str, own: Turn, peer: Turn, limit: float, turns: int) -> bool:
-    own_best = peer_best = float("inf")
+def race(peer: str, own: Turn, theirs: Turn, limit: float, turns: int) -> Row:
+    """The quickest step of each; the turns that take part in it are those in which memory was measured, too."""
+    best, peak = [float("inf")] * 2, [None, None]
     for _ in range(turns):
-        own_best, peer_best = min(own_best, own()), min(peer_best, peer())
-    ratio = own_best / peer_best
-    verdict = "pass" if ratio <= limit else "MISSED"
-    print(f"| {what} | {own_best:.3f} | {peer_best:.3f} | {ratio:.2f} | {limit} | {verdict} |", flush=True)
-    return ratio <= limit
+        for place, turn in enumerate((own, theirs)):
+            seconds: list[float] = []
+            _, memory = quickest(lambda turn=turn, seconds=seconds: seconds.append(turn()), 1)
+            best[place] = min(best[place], *seconds)
+            peak[place] = memory if peak[place] is None or memory is None else max(peak[place], memory)
+    return Row("training", "a step on two patches of 64 x 64 x 64", best[0], "s", peer, best[1], limit, *peak)
 
 
-def waiting(folder: Path, epochs: int) -> bool:
+def waiting(folder: Path, epochs: int) -> Row:
     """Train on phantoms and look how long the network waited."""
     dataset = make_dataset("tof", folder / "data", cases=6).folder
     filters = (16, 32, 64, 128)
     settings = TrainingSettings(epochs=epochs, iterations=25, patch=(64, 64, 64), batch=2, filters=filters, folds=3)
     record = read_json(train(dataset, folder / "model", settings, Silent()) / "model.json")["training"]
     share = record["waiting_for_data_seconds"] / record["seconds"]
-    verdict = "pass" if share <= WAITING_LIMIT else "MISSED"
-    print(f"\nWaiting for patches: {share:.1%} of {record['seconds']} s (limit {WAITING_LIMIT:.0%}): {verdict}")
-    return share <= WAITING_LIMIT
+    return Row(
+        "training", f"waiting for patches in {record['seconds']:.0f} s", 100 * share, "%", aim=100 * WAITING_LIMIT
+    )
 
 
 def main() -> int:
@@ -165,20 +168,21 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=4, help="in a turn")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--epochs", type=int, default=4, help="of 25 steps, of the training on phantoms; 0: none")
+    add_argument(parser)
     arguments = parser.parse_args()
-    met = []
-    print("| a step of ours against | ours, s | peer, s | ratio | limit | |\n|---|---|---|---|---|---|")
+    found = []
     with tempfile.TemporaryDirectory() as name:
         steps, turns, folder = arguments.steps, arguments.turns, Path(name)
         if find_spec("nnunetv2"):
             deep = ours(True, folder / "deep", steps)
-            met.append(race("nnU-Net's, deep supervision", deep, nnunet(steps), NNUNET_LIMIT, turns))
+            found.append(race("nnU-Net's trainer, deep supervision", deep, nnunet(steps), NNUNET_LIMIT, turns))
         if reduced_precision(CPU) is not None:
             plain = ours(False, folder / "plain", steps)
-            met.append(race("a MONAI loop in bf16", plain, monai(steps), MONAI_LIMIT, turns))
+            found.append(race("a plain MONAI loop in bf16", plain, monai(steps), MONAI_LIMIT, turns))
         if arguments.epochs:
-            met.append(waiting(folder, arguments.epochs))
-    return 0 if all(met) else 1
+            found.append(waiting(folder, arguments.epochs))
+    print(markdown(found))
+    return 0 if keep(found, arguments.rows) else 1
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ TINY = {
     "batch": 2,
     "pictures": 0,
     "ema_decay": 0.0,
+    "parallel": 1,
 }
 
 
@@ -45,7 +46,10 @@ def shrink(monkeypatch: pytest.MonkeyPatch, name: str, **changes) -> Preset:
 
 
 def run(name: str, out: Path, **chosen) -> dict:
-    return RUN(PresetParams("run", name, out, device="cpu", workers=0, **chosen), Silent())
+    with pytest.MonkeyPatch.context() as patched:
+        # A few tiny cases are not worth the start of processes.
+        patched.setattr("lossseg.evaluation.folders.sensible_workers", lambda items: 1)
+        return RUN(PresetParams("run", name, out, device="cpu", workers=0, **chosen), Silent())
 
 
 def shown(summary: dict) -> str:

@@ -186,6 +186,21 @@ def test_marked_cases_are_one_hold_out_split(study):
         register.with_validation(["P7"], by="Ana")
 
 
+def test_a_new_case_goes_with_its_patient(study):
+    """Else the network would learn from the patient by whom it is judged."""
+    register = CaseRegister.read(study).with_validation(["P2"], by="Ana")
+    register.write()
+    for name in ("P2_later", "P3_later", "P9_first"):
+        add_case(study / "dataset", name, [volume(1), volume(2)], label(1))
+    assert CaseRegister.read(study).case("P2_later").fold is None
+    assert CaseRegister.read(study).folds() == (Fold(("P1", "P3", "P3_later", "P9_first"), ("P2", "P2_later")),)
+    numbered = CaseRegister.read(study).with_folds(2, seed=0, by="Ana")
+    numbered.write()
+    add_case(study / "dataset", "P1_later", [volume(1), volume(2)], label(1))
+    for fold in CaseRegister.read(study).folds():
+        assert ("P1" in fold.train) == ("P1_later" in fold.train) and ("P1" in fold.train) != ("P1" in fold.validation)
+
+
 def test_folds_hold_each_case_out_once(study):
     register = CaseRegister.read(study).with_folds(3, seed=0, by="Ana")
     register.write()

@@ -15,7 +15,7 @@ from rich.console import Console
 from training_fakes import TINY, blobs
 
 from lossseg.cli.show import show
-from lossseg.dataset import Dataset, add_case, create_dataset, open_dataset
+from lossseg.dataset import Dataset, add_case, create_dataset, open_dataset, shared_patients
 from lossseg.errors import InputError
 from lossseg.images import Geometry, Volume
 from lossseg.inference import PredictSettings
@@ -113,6 +113,38 @@ def test_seen_cases_are_marked_through_every_origin(dataset):
     assert result.cases == ("B", "A")
     assert result.seen_by_old == ("B",) and result.seen_by_new == ("B", "A")
     assert result.notes == ()
+
+
+def test_another_case_of_a_patient_that_was_trained_on_is_seen(tmp_path):
+    folder = tmp_path / "visits"
+    create_dataset(folder, "Visits", ["MR"], {"background": 0, "lesion": 1})
+    geometry = Geometry(SIZE, (2.0, 1.0, 1.0))
+    names = ("PAT01_visit1", "PAT01_visit2", "PAT02_visit1", "PAT02_visit2", "PAT03_visit1")
+    for name in names:
+        image, label = np.full(SIZE, BACKGROUND, np.float32), np.zeros(SIZE, np.uint8)
+        image[box(1, 1, 1)], label[box(1, 1, 1)] = BRIGHT, 1
+        add_case(folder, name, [Volume(image, geometry)], Volume(label, geometry))
+    dataset = open_dataset(folder)
+    old = above(7.5, "old", train=["PAT01_visit1"], seen=["PAT03_visit0"])
+    new = above(3.0, "new", train=["PAT02_visit1"], validation=["PAT02_visit2", "PAT03_visit1"])
+    result = compare_models(ensemble(old), ensemble(new), dataset, names, Silent(), SETTINGS)
+    assert result.seen_by_old == ("PAT01_visit1", "PAT01_visit2", "PAT03_visit1")
+    assert result.seen_by_new == ("PAT02_visit1", "PAT02_visit2")
+    # A validation case whose patient was trained on says little, as long as there are others.
+    assert validation_cases(ensemble(new), dataset) == ("PAT03_visit1",)
+    leaking = above(3.0, "new", train=["PAT02_visit1"], validation=["PAT02_visit2"])
+    assert validation_cases(ensemble(leaking), dataset) == ("PAT02_visit2",)
+    # Members of folds have seen each other's cases: the first of those that are left is taken.
+    other = above(3.0, "other", train=["PAT03_visit1"], validation=["PAT01_visit2"])
+    assert validation_cases(ensemble(new, other), dataset) == ("PAT01_visit2",)
+
+
+def test_a_stem_that_all_cases_share_is_no_patient():
+    names = [f"BraTS20_Training_{index:03d}" for index in range(4)]
+    assert shared_patients(names, names[1:2]) == {names[1]}
+    assert shared_patients(["sub-01_ses-1", "sub-01_ses-2"], ["sub-01_ses-9"]) == {"sub-01_ses-1", "sub-01_ses-2"}
+    assert shared_patients(["PAINTED_01", "PAINTED_02"], ["PAINTED_02", "gone"]) == {"PAINTED_02"}
+    assert shared_patients(names, []) == frozenset()
 
 
 def test_a_model_that_does_not_say_what_it_saw_is_named(dataset):

@@ -122,7 +122,8 @@ def test_what_a_bundle_holds(tmp_path):
     model = make(tmp_path / "model", DYNUNET, CT, licence="CC BY 4.0")
     bundle = export_bundle(model, tmp_path / "bundle")
     files = sorted(path.relative_to(bundle).as_posix() for path in bundle.rglob("*") if path.is_file())
-    assert files == ["LICENSE", "configs/inference.json", "configs/metadata.json", "docs/README.md", "models/model.pt"]
+    configs = [f"configs/{name}.json" for name in ("inference", "lossseg", "metadata")]
+    assert files == ["LICENSE", *configs, "docs/README.md", "models/model.pt"]
     facts = json.loads((bundle / "configs" / "metadata.json").read_text(encoding="utf-8"))
     assert facts["network_data_format"]["outputs"]["pred"]["channel_def"] == {"0": "background", "1": "class 1"}
     assert facts["required_packages_version"] == {"nibabel": "5.2.0"}

@@ -19,6 +19,7 @@ ENGINE = ROOT / "SlicerLossSeg" / "lossseg"
 ROOMS = (
     "errors",
     "files",
+    "locking",
     "reporting",
     "keeping",
     "images",
@@ -40,7 +41,13 @@ ROOMS = (
     "cli",
 )
 WITHOUT_TORCH = ("images", "dataset", "phantoms", "components", "evaluation", "preprocessing")
-LIGHT = ("lossseg.cli.app", "lossseg.jobs.serve", "lossseg.losses", *(f"lossseg.{room}" for room in WITHOUT_TORCH))
+LIGHT = (
+    "lossseg.cli.app",
+    "lossseg.jobs.serve",
+    "lossseg.losses",
+    "lossseg.studies.presets",
+    *(f"lossseg.{room}" for room in WITHOUT_TORCH),
+)
 
 
 def _script(name: str):

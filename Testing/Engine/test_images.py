@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import os
 import subprocess
@@ -203,6 +204,31 @@ def test_a_file_with_scaled_integers_gives_the_scaled_values(tmp_path: Path) -> 
     nibabel.save(image, tmp_path / "a.nii.gz")
     expected = np.arange(24).reshape(2, 3, 4).T * 0.5 - 1.0
     np.testing.assert_allclose(read_volume(tmp_path / "a.nii.gz").array, expected)
+    lean = read_volume(tmp_path / "a.nii.gz", lean=True).array
+    assert lean.dtype == np.float32
+    np.testing.assert_allclose(lean, expected)
+
+
+@pytest.mark.parametrize("ending", [ending for ending in IMAGE_ENDINGS if ending != ".mhd"])
+@pytest.mark.parametrize(
+    ("stored", "kept"),
+    [("int16", "int16"), ("uint8", "uint8"), ("uint16", "uint16"), ("int32", "float32"), ("float32", "float32")],
+)
+def test_a_lean_volume_has_the_same_voxels_in_less_memory(tmp_path: Path, ending: str, stored: str, kept: str) -> None:
+    array = np.random.default_rng(0).integers(0, 200, (4, 5, 6)).astype(stored)
+    write_volume(tmp_path / f"a{ending}", array, Geometry((4, 5, 6), (1.0, 1.0, 1.0)))
+    volume = read_volume(tmp_path / f"a{ending}", lean=True)
+    gc.collect()  # the voxels outlive the reader's own image
+    assert volume.array.dtype == kept and not volume.array.flags.writeable
+    np.testing.assert_array_equal(volume.array, read_volume(tmp_path / f"a{ending}").array)
+
+
+def test_a_lean_volume_of_numbers_that_are_none_is_an_error(tmp_path: Path) -> None:
+    array = noise()
+    array[1, 2, 3] = np.inf
+    sitk.WriteImage(sitk.GetImageFromArray(array), str(tmp_path / "a.nrrd"))
+    with pytest.raises(InputError, match="1 voxels that are NaN"):
+        read_volume(tmp_path / "a.nrrd", lean=True)
 
 
 @pytest.mark.parametrize("content", [b"", b"hello" * 100])
@@ -399,6 +425,9 @@ def test_a_dicom_series_is_read_in_the_order_of_positions(tmp_path: Path) -> Non
     volume = read_volume(tmp_path / "séries 1")
     np.testing.assert_array_equal(volume.array, array)
     assert volume.array.dtype == np.float32
+    lean = read_volume(tmp_path / "séries 1", lean=True).array
+    assert lean.dtype == np.int16
+    np.testing.assert_array_equal(lean, array)
     assert volume.geometry.matches(Geometry((4, 5, 6), (2.0, 0.5, 0.75), (-3.0, 4.0, 10.0)))
 
 

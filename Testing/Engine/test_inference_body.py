@@ -10,7 +10,7 @@ from scipy import ndimage
 from lossseg.images import Geometry, Volume
 from lossseg.inference import Predictor
 from lossseg.inference.body import body_on_plan_grid
-from lossseg.inference.predictor import _Case
+from lossseg.inference.case import Case
 from lossseg.preprocessing import Prepared, prepare
 
 IDENTITY = (1.0, 0, 0, 0, 1, 0, 0, 0, 1)
@@ -91,7 +91,7 @@ def test_the_result_in_the_body_is_the_same_and_far_from_it_there_is_none() -> N
 def test_a_region_of_interest_is_taken_out_of_the_body() -> None:
     array = ball()
     one = volume(array)
-    case = _Case.of([one], (-40.0, -4.0, -40.0, -4.0, 4.0, 60.0))
+    case = Case.of([one], (-40.0, -4.0, -40.0, -4.0, 4.0, 60.0))
     assert case.box is not None
     whole = model(linear(1.0), patch=(16, 16, 16))
     inside = Predictor([whole], "cpu", min_voxels=0, roi=(-40.0, -4.0, -40.0, -4.0, 4.0, 60.0)).predict([one]).label

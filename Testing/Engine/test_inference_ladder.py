@@ -148,7 +148,7 @@ def test_memory_that_runs_out_before_the_network(monkeypatch: pytest.MonkeyPatch
     def prepare(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("lossseg.inference.predictor.prepare", prepare)
+    monkeypatch.setattr("lossseg.inference.group.prepare", prepare)
     with pytest.raises(OutOfMemory):
         Predictor([model(linear(1.0))], "cpu").predict([volume(noise((4, 4, 4)))])
 

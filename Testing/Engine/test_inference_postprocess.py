@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from inference_fakes import linear, model
@@ -10,7 +12,7 @@ from lossseg.errors import InputError
 from lossseg.images import Geometry
 from lossseg.inference.postprocess import SmallRule, remove_small, remove_unsure, to_labels, voxel_limit
 from lossseg.inference.roi import check_bounds, context, intersection, on_plan_grid, voxel_box
-from lossseg.inference.running_mean import RunningMean
+from lossseg.inference.running_mean import Means, RunningMean
 from lossseg.preprocessing import ChannelKind, Prepared
 
 
@@ -69,41 +71,45 @@ def test_the_limit_in_mm3_takes_the_place_of_voxels() -> None:
     assert voxel_limit(11, 0.0, 0.1) == 0
 
 
+def mean_of(running: RunningMean, stack: np.ndarray, weights: Sequence[float]) -> list[Means]:
+    """The mean over `stack` (members, classes, z, y, x), each given in two slabs."""
+    for probability, weight in zip(stack, weights, strict=True):
+        running.begin(weight)
+        parts = [running.add(first, probability[:, first : first + 3].copy()) for first in (0, 3)]
+    return parts
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_running_mean_and_deviation_equal_those_of_a_stack(channels: int) -> None:
+def test_running_mean_and_deviation_equal_those_of_a_stack(
+    channels: int, on_disk: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if on_disk:
+        monkeypatch.setattr("lossseg.preprocessing.stack.IN_MEMORY", 0)
     generator = np.random.default_rng(0)
     stack = generator.dirichlet(np.ones(channels + 1), size=(5, 4, 3, 6))[..., 1:].astype(np.float32)
     stack = np.moveaxis(stack, -1, 1)
     weights = np.array([1.0, 2.0, 0.5, 4.0, 1.0])
-    running = RunningMean(channels, (4, 3, 6), variance=True)
-    for probability, weight in zip(stack.copy(), weights, strict=True):
-        running.add(probability, weight)
-    np.testing.assert_allclose(running.mean, np.average(stack, axis=0, weights=weights), atol=1e-6)
+    running = RunningMean(channels, (4, 3, 6), 5, variance=True)
+    parts = mean_of(running, stack, weights)
+    assert running.weight == 8.5
+    found = np.concatenate([part.probability for part in parts], axis=1)
+    np.testing.assert_allclose(found, np.average(stack, axis=0, weights=weights), atol=1e-6)
     anything = stack.sum(axis=1).astype(float)
     mean = np.average(anything, axis=0, weights=weights)
-    np.testing.assert_allclose(running.any_foreground(), mean, atol=1e-6)
-    spread = np.sqrt(np.average((anything - mean) ** 2, axis=0, weights=weights))
-    np.testing.assert_allclose(running.deviation(), spread, atol=1e-6)
+    np.testing.assert_allclose(np.concatenate([part.any_foreground() for part in parts]), mean, atol=1e-6)
+    spread = np.average((anything - mean) ** 2, axis=0, weights=weights)
+    squares = np.concatenate([part.squares for part in parts])
+    np.testing.assert_allclose(np.sqrt(squares / running.weight), np.sqrt(spread), atol=1e-6)
 
 
-def test_equal_weights_give_numpys_standard_deviation() -> None:
-    stack = np.random.default_rng(1).random((4, 1, 3, 3, 3)).astype(np.float32)
-    running = RunningMean(1, (3, 3, 3), variance=True)
-    for probability in stack.copy():
-        running.add(probability, 2.0)
-    np.testing.assert_allclose(running.deviation(), stack[:, 0].std(axis=0), atol=1e-6)
-
-
-def test_outside_of_its_region_a_volume_is_zero() -> None:
-    stack = np.zeros((3, 1, 4, 5, 6), np.float32)
-    regions = [np.s_[1:3, 0:2, 2:6], np.s_[0:4, 1:5, 0:3], np.s_[2:2, 0:5, 0:6]]
-    running = RunningMean(1, (4, 5, 6), variance=True)
-    for index, region in enumerate(regions):
-        part = stack[(index, slice(None), *region)]
-        part[:] = np.random.default_rng(index).random(part.shape)
-        running.add(part.copy(), 1.0, region)
-    np.testing.assert_allclose(running.mean, stack.mean(axis=0), atol=1e-6)
-    np.testing.assert_allclose(running.deviation(), stack[:, 0].std(axis=0), atol=1e-6)
+def test_the_last_member_is_told_and_nothing_is_kept_of_a_single_one() -> None:
+    running = RunningMean(1, (4, 3, 6), 2)
+    assert [running.begin(1.0), running.begin(1.0)] == [False, True]
+    alone = RunningMean(1, (10**6, 10**6, 10**6), 1)  # would not fit anywhere
+    assert alone.begin(2.0)
+    given = np.random.default_rng(1).random((1, 2, 3, 3)).astype(np.float32)
+    assert alone.add(0, given).probability is given
 
 
 GRID = Geometry((10, 20, 30), (3.0, 2.0, 1.0), (5.0, -7.0, 11.0))

@@ -74,7 +74,7 @@ def test_one_member_never_disagrees() -> None:
 
 
 def test_members_of_one_grid_share_preprocessing_and_those_of_another_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lossseg.inference import predictor as room
+    from lossseg.inference import group as room
 
     calls: list[tuple[float, ...]] = []
     original = room.prepare

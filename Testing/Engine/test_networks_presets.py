@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from training_fakes import Recorder
 
 from lossseg.errors import InputError
-from lossseg.files import read_json
 from lossseg.jobs.actions import ACTIONS, study
 from lossseg.jobs.actions.preset import PresetParams
 from lossseg.jobs.typed import parse
 from lossseg.losses import normal_form
 from lossseg.reporting import Silent
 from lossseg.studies import presets
-from lossseg.studies.presets import Scale, preset, read_preset
+from lossseg.studies.presets import preset, read_preset
 
 RUN = ACTIONS["preset"].run
 
@@ -95,48 +91,7 @@ def test_files_that_are_no_presets(tmp_path):
         read(published=[{"arm": "shared", "loss": "dice", "figures": {"dicee": 1.0}}])
     with pytest.raises(InputError, match="has the measure fp."):
         read(measures=["dice", "fp"])
-
-
-def test_a_run_is_two_by_two_and_goes_on(tmp_path, monkeypatch):
-    chosen = preset("filter_reuse")
-    settings = {
-        "epochs": 1,
-        "iterations": 2,
-        "validations": 1,
-        "folds": 2,
-        "only_folds": [1],
-        "filters": [2, 2, 4],
-        "patch": [16, 16, 16],
-        "batch": 2,
-        "pictures": 0,
-    }
-    tiny = Scale(settings, {"kind": "us", "cases": 4, "size": [24, 24, 24], "seed": 3})
-    monkeypatch.setattr(presets, "preset", lambda name: replace(chosen, scales={"tiny": tiny, "other": tiny}))
-    params = PresetParams("run", "filter_reuse", tmp_path / "reuse", scale="tiny", device="cpu", workers=0)
-    recorder = Recorder()
-    summary = RUN(params, recorder)
-    assert [(run["arm"], run["fold"], run["state"]) for run in summary["runs"]] == [
-        (arm, 1, "finished") for arm in ("shared", "shared", "learned", "learned")
-    ]
-    figures = [row["figures"][0] for row in summary["rows"]]
-    assert [(row["arm"], row["figures"][0]["paper"][0]["value"]) for row in summary["rows"]] == [
-        ("shared", 0.76),
-        ("shared", 0.81),
-        ("learned", 0.49),
-        ("learned", 0.68),
-    ]
-    assert all(row["cases"] == 2 for row in summary["rows"])
-    assert all(0 <= each["value"] <= 1 and each["seeds_std"] is None for each in figures)
-    cards = [read_json(path) for path in sorted((tmp_path / "reuse").glob("*/*/fold_1/model.json"))]
-    assert len(cards) == 4
-    assert [card["plan"]["network"]["shared"] for card in cards] == [False, False, True, True]
-    assert len({json.dumps(card["plan"]["patch"]) for card in cards}) == 1
-    with (tmp_path / "reuse" / "preset.csv").open(encoding="utf-8") as file:
-        table = list(csv.DictReader(file))
-    assert [row["dice in the paper"] for row in table] == ["0.7600", "0.8100", "0.4900", "0.6800"]
-    trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "reuse").rglob("weights.safetensors")}
-    again = RUN(params, Silent())
-    assert again["rows"] == summary["rows"]
-    assert trained == {path: path.stat().st_mtime_ns for path in (tmp_path / "reuse").rglob("weights.safetensors")}
-    with pytest.raises(InputError, match="holds the preset filter_reuse at scale tiny"):
-        RUN(replace(params, scale="other"), Silent())
+    with pytest.raises(InputError, match="has the figure pie. Known: learning, "):
+        read(figures=["cases", "pie"])
+    with pytest.raises(InputError, match="an ensemble of models of different labels"):
+        read(best_of_folds=True)

@@ -16,6 +16,7 @@ from lossseg import networks
 from lossseg.cli.show import show
 from lossseg.dataset import CaseRegister, CaseState, add_case, create_dataset, remove_case
 from lossseg.errors import InputError
+from lossseg.evaluation.listed import ListedProbability
 from lossseg.images import Geometry, Volume, write_volume
 from lossseg.inference import Prediction, PredictSettings
 from lossseg.jobs.actions.next_case import NextCaseParams, run
@@ -154,7 +155,8 @@ def test_a_volume_that_cannot_be_read_does_not_stop_the_others(images):
 
 def test_disagreement_does_not_grow_with_faint_noise_or_size():
     def prediction(mean: np.ndarray, deviation: np.ndarray) -> Prediction:
-        return Prediction(np.zeros(mean.shape, np.uint8), Geometry(mean.shape, (1.0, 1.0, 1.0)), mean, deviation)
+        geometry, nowhere = Geometry(mean.shape, (1.0, 1.0, 1.0)), ListedProbability.of(mean.shape, [], [])
+        return Prediction(np.zeros(mean.shape, np.uint8), geometry, nowhere, mean, deviation)
 
     noise = np.full((20, 20, 20), 0.04, np.float32)
     assert disagreement_of(prediction(noise, noise)) == 0.0

@@ -1,4 +1,4 @@
-"""Several runs at once: in processes of their own, and on a Ray cluster that loses a machine."""
+"""Several runs at once, in processes of their own."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import torch
 from studies_fakes import NAMES, Listener, settings
 from training_fakes import blobs
 
-from lossseg.errors import Cancelled, InputError, MissingDependency
+from lossseg.errors import Cancelled
 from lossseg.model import load
 from lossseg.preprocessing import read_plan
 from lossseg.reporting import Silent
-from lossseg.studies import ray_cluster
-from lossseg.studies.processes import InProcesses, fitting
-from lossseg.studies.ray_cluster import OnRay
+from lossseg.studies import processes as processes_of_studies
+from lossseg.studies.processes import InProcesses, at_once, fitting
 from lossseg.studies.remote_reporter import RemoteReporter, hand_on
 from lossseg.studies.state import RunState, StudyState
 from lossseg.studies.study import run_study
+from lossseg.training import TrainingSettings
 
 ENGINE = Path(__file__).parents[2] / "SlicerLossSeg"
 
@@ -122,6 +122,16 @@ def test_as_many_runs_as_fit_the_memory(one_by_one):
     assert fitting(4, plan, cpu, free_gb=0.1) == 1
 
 
+def test_how_many_at_a_time_when_nobody_says(monkeypatch):
+    monkeypatch.setattr(processes_of_studies.os, "cpu_count", lambda: 8)
+    cpu, card = torch.device("cpu"), torch.device("cuda")
+    assert at_once(TrainingSettings(epochs=3), cpu) == 2
+    assert at_once(TrainingSettings(minutes=3.0), cpu) == 1, "two would each do half as much"
+    assert at_once(TrainingSettings(epochs=3), card) == 1
+    monkeypatch.setattr(processes_of_studies.os, "cpu_count", lambda: 1)
+    assert at_once(TrainingSettings(epochs=3), cpu) == 1
+
+
 def test_what_is_told_in_another_process_is_told_here():
     posts: list = []
     now = [0.0]
@@ -141,91 +151,3 @@ def test_what_is_told_in_another_process_is_told_here():
     now[0] = 6.0
     with pytest.raises(Cancelled):
         remote.check()
-
-
-# Ray
-
-
-def test_without_ray_the_way_to_install_it_is_named(dataset, tmp_path, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
-    with pytest.raises(MissingDependency, match="Ray is not installed"):
-        run_study(dataset, tmp_path / "study", settings(only_folds=(0,)), Silent(), lambda plan, _: OnRay("local"))
-    assert {run.state for run in StudyState.read(tmp_path / "study").runs} == {RunState.WAITING}
-
-
-@pytest.fixture
-def cluster(monkeypatch):
-    """A real cluster on this machine: a head without cores, and two workers of one core each."""
-    pytest.importorskip("ray", reason='needs Ray: pip install "lossseg[ray]"')
-    import ray
-    from ray.cluster_utils import Cluster
-
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ENGINE), os.environ.get("PYTHONPATH", "")]))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    memory = 80 * 2**20
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "object_store_memory": memory})
-    workers = [made.add_node(num_cpus=1, object_store_memory=memory) for _ in range(2)]
-    yield made, workers
-    ray.shutdown()
-    made.shutdown()
-
-
-def working(workers: list) -> list:
-    """The machines on which a run is under way, by the processes that they started."""
-    found = []
-    for worker in workers:
-        raylet = psutil.Process(worker.all_processes["raylet"][0].process.pid)
-        titles = [" ".join(child.cmdline()) for child in raylet.children(recursive=True)]
-        if any(title.startswith("ray::_work") for title in titles):
-            found.append(worker)
-    return found
-
-
-def test_a_run_that_lost_its_machine_goes_on_from_its_checkpoint(dataset, tmp_path, cluster):
-    """One of two runs was interrupted before; its machine is lost as soon as it is under way again."""
-    made, workers = cluster
-    out, chosen = tmp_path / "study", settings(only_folds=(0,), training={"iterations": 300})
-    with pytest.raises(Cancelled):
-        run_study(dataset, out, chosen, Listener(pause_after=3))
-    first = StudyState.read(out).runs[0].key
-    lost: list = []
-
-    class Breaker(Listener):
-        def metric(self, name: str, step: int, value: float, series: str = "") -> None:
-            super().metric(name, step, value, series)
-            if not lost and series.startswith(first):
-                lost.extend(working(workers))
-                for worker in lost:
-                    made.remove_node(worker, allow_graceful=False)
-                if len(lost) == len(workers):
-                    made.add_node(num_cpus=1)
-
-    listener = Breaker()
-    summary = run_study(dataset, out, chosen, listener, lambda plan, _: OnRay(made.address))
-    assert lost, "no machine was at work"
-    assert [(run["state"], run["steps"]) for run in summary["runs"]] == [("finished", 300)] * 2
-    assert any(f"{first}: Its machine or process was lost." in warning for warning in listener.warnings)
-    steps = [step for series, name, step, _ in listener.metrics if name == "loss" and series.startswith(first)]
-    assert min(steps) == 30 and steps.count(30) == 2, "it began at its checkpoint of step 20, both times"
-    assert (out / "report.html").exists()
-
-
-def test_a_study_on_ray_is_paused_and_goes_on(dataset, tmp_path, cluster, one_by_one):
-    made, _ = cluster
-    out, chosen = tmp_path / "study", settings(only_folds=(0,), training={"iterations": 20})
-    with pytest.raises(Cancelled):
-        run_study(dataset, out, chosen, Listener(pause_after=1), lambda plan, _: OnRay(made.address))
-    assert RunState.RUNNING not in {run.state for run in StudyState.read(out).runs}
-    summary = run_study(dataset, out, chosen, Silent(), lambda plan, _: OnRay(made.address))
-    assert [run["state"] for run in summary["runs"]] == ["finished", "finished"]
-    for name in NAMES:
-        assert same_weights(out / name / "fold_0", one_by_one / name / "fold_0")
-
-
-@pytest.mark.parametrize(
-    ("address", "sentence"),
-    [("127.0.0.1:1", "The Ray cluster 127.0.0.1:1 does not answer"), ("ray://127.0.0.1:1", "outside of the cluster")],
-)
-def test_a_cluster_that_does_not_answer_is_named(address, sentence):
-    with pytest.raises(InputError, match=sentence):
-        ray_cluster._connect(None, address)

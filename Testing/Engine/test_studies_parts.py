@@ -10,7 +10,7 @@ import pytest
 from studies_fakes import Listener
 
 from lossseg.errors import InputError
-from lossseg.studies.lock import LOCK_FILE, only_one
+from lossseg.locking import LOCK_FILE, only_one
 from lossseg.studies.progress import Meter, RunReporter
 from lossseg.studies.state import folder_name
 

@@ -12,13 +12,14 @@ import torch
 from studies_fakes import LOSSES, NAMES, Listener, settings
 from training_fakes import Recorder, blobs
 
-from lossseg.dataset import read_splits
+from lossseg.dataset import read_splits, replace_label
 from lossseg.errors import Cancelled, DiskFull, InputError
+from lossseg.images import read_label
+from lossseg.locking import LOCK_FILE
 from lossseg.model import load
 from lossseg.reporting import Silent
 from lossseg.studies import single_run
 from lossseg.studies.conditions import StudySettings
-from lossseg.studies.lock import LOCK_FILE
 from lossseg.studies.state import RunState, StudyState
 from lossseg.studies.study import run_study
 from lossseg.training import TrainingSettings
@@ -304,8 +305,10 @@ def test_a_changed_setting_is_named(done, dataset, changed, sentence):
 
 def test_the_dataset_and_given_splits_and_plans_are_held(done, dataset, tmp_path):
     out, _, _ = done
+    other = blobs(tmp_path / "other")
+    replace_label(other, "case_3", read_label(other / "labelsTr" / "case_4.nii.gz"), tmp_path / "bin")
     with pytest.raises(InputError, match="begun with dataset ="):
-        run_study(blobs(tmp_path / "other"), out, settings(), Silent())
+        run_study(other, out, settings(), Silent())
     splits = json.loads((out / "splits_final.json").read_text(encoding="utf-8"))
     (tmp_path / "splits.json").write_text(json.dumps(splits[::-1]))
     with pytest.raises(InputError, match="begun with splits ="):

@@ -127,25 +127,34 @@ def test_damaged_models_are_left_out_and_named(module, tmp_path):
 def test_options_become_parameters_of_the_job(panel):
     import slicer
 
+    from lossseg.jobs.actions.predict import PredictParams
+    from lossseg.jobs.typed import parse
     from SlicerLossSegLib.segment_case import Options
 
     assert panel.segment.options.read() == Options()
+    assert Options().parameters()["precision"] == "auto"
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
     roi.SetCenter(1, 2, 3)
     roi.SetSize(10, 20, 30)
     ui = panel.segment.ui
     ui.roiSelector.setCurrentNode(roi)
     ui.mirrorCheck.checked = True
+    ui.coarseCheck.checked = True
+    ui.eightBitCheck.checked = True
     ui.ownThresholdCheck.checked = True
     ui.thresholdSlider.value = 0.25
     ui.smallestSpin.value = 30
     ui.smallestUnitCombo.setCurrentIndex(1)
     ui.deviceCombo.setCurrentIndex(1)
     ui.disagreementCheck.checked = True
-    assert panel.segment.options.read().parameters() == {
+    chosen = panel.segment.options.read().parameters()
+    parse(PredictParams, {"model": "m", "input": ["i"], "out": "o", **chosen}, "job")
+    assert chosen == {
         "device": "cpu",
         "mirror": True,
         "overlap": 0.5,
+        "coarse_to_fine": True,
+        "precision": "int8",
         "threshold": 0.25,
         "min_voxels": 0,
         "min_volume_mm3": 30.0,
@@ -156,18 +165,35 @@ def test_options_become_parameters_of_the_job(panel):
     }
 
 
+def test_eight_bits_need_a_package_and_say_so(panel, monkeypatch):
+    box, set_up = panel.segment.ui.eightBitCheck, panel.segment._logic.set_up
+    assert box.enabled
+    assert "less exact" in box.toolTip
+    box.checked = True
+    monkeypatch.setattr(set_up, "version_of", lambda name: None if name == "openvino" else "99.0")
+    panel.segment.refresh()
+    assert box.enabled
+    box.checked = False
+    panel.segment.refresh()
+    assert not box.enabled
+    assert "openvino, which is not installed" in box.toolTip
+
+
 def test_choices_are_saved_with_the_scene(panel, tmp_path):
     import slicer
 
     ui = panel.segment.ui
     panel.segment.ui.demoButton.click()
     ui.overlapSlider.value = 0.25
+    ui.coarseCheck.checked = True
     ui.smallestUnitCombo.setCurrentIndex(1)
     path = tmp_path / "s.mrb"
     assert slicer.util.saveScene(str(path))
     slicer.mrmlScene.Clear(0)
     assert ui.overlapSlider.value == 0.5
+    assert not ui.coarseCheck.checked
     slicer.util.loadScene(str(path))
     assert ui.overlapSlider.value == 0.25
+    assert ui.coarseCheck.checked
     assert ui.smallestUnitCombo.currentIndex == 1
     assert len(panel.segment.models.chosen) == 3

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import shutil
 import time
 
@@ -210,6 +211,19 @@ def wait_for_end(panel):
     check.connect("timeout()", lambda: loop.quit() if panel.segment._task is None else None)
     check.start()
     loop.exec_()
+
+
+def test_a_quick_first_look_finds_the_same_nodules_and_says_that_it_approximates(panel):
+    load_phantom()
+    panel.segment.ui.demoButton.click()
+    whole = [row.centroid_ras for row in segment(panel).rows]
+    assert "Approximation" not in panel.segment.ui.resultLabel.text
+    panel.segment.ui.coarseCheck.checked = True
+    quick = [row.centroid_ras for row in segment(panel).rows]
+    assert len(quick) >= 3
+    assert all(min(math.dist(place, other) for other in whole) < 2 for place in quick)
+    found = re.search(r"Approximation: (\d+) % of it was looked at in full", panel.segment.ui.resultLabel.text)
+    assert 0 < int(found[1]) < 100
 
 
 def test_cancel_in_mid_run_leaves_nothing(panel):

@@ -32,6 +32,14 @@ from slicer_harness.views.pixels import to_qimage  # noqa: E402
 PANEL_WIDTH, HEIGHT, VIEW = 406, 860, 430
 
 
+def name_study(panel, name: str) -> None:
+    """Show a folder as a person would have it in place of the one of this run."""
+    edit = panel.ui.studyPath
+    before = edit.blockSignals(True)
+    edit.currentPath = name
+    edit.blockSignals(before)
+
+
 def picture(panel: qt.QWidget, height: int = HEIGHT) -> qt.QImage:
     """The panel and, to its right, axial, 3D, coronal and sagittal view."""
     panel.resize(PANEL_WIDTH, height)
@@ -53,8 +61,7 @@ def main(image: Path, reference: Path, model: Path, out: Path) -> None:
     from SlicerLossSegLib.logic import STUDY_SETTING
 
     out.mkdir(parents=True, exist_ok=True)
-    study = Path(tempfile.gettempdir()) / "study"
-    shutil.rmtree(study, ignore_errors=True)
+    study = Path(tempfile.mkdtemp()) / "study"
     shutil.copytree(model, study / "models" / "flair", ignore=shutil.ignore_patterns("checkpoints"))
     engine.interpreter = lambda: str(ENGINE_PYTHON)
     dependencies.slicer_installer = all_installed
@@ -66,6 +73,7 @@ def main(image: Path, reference: Path, model: Path, out: Path) -> None:
     widget.parent.resize(PANEL_WIDTH, HEIGHT)
     widget.parent.show()
     wait_until(lambda: "cores" in panel.ui.statusLabel.text)
+    name_study(panel, "~/Studies/MS lesions")
     panel.segment.models.tick([card.folder for card in panel.segment.models.cards])
     panel.segment.prefill()
     panel.segment.ui.overlapSlider.value = 0.25
@@ -96,7 +104,7 @@ def main(image: Path, reference: Path, model: Path, out: Path) -> None:
     picture(widget.parent).save(str(out / "module_review.png"))
     compare_losses(widget, out)
     slicer_harness.close_widget(widget)
-    shutil.rmtree(study)
+    shutil.rmtree(study.parent)
 
 
 def compare_losses(widget, out: Path) -> None:

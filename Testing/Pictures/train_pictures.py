@@ -1,4 +1,4 @@
-"""Pictures of the tab Train at work: phantoms, a training and what it gained.
+"""Pictures of the tabs Train and Compare at work: phantoms, a training and what it gained, an experiment.
 
     .venv/bin/python Testing/Pictures/train_pictures.py OUT_FOLDER
 
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY / "Testing"), str(REPOSITORY / "Testing" / "Module"), str(Path(__file__).parent)]
 
 # It boots the stand-ins, before anything else asks for Qt.
-from module_pictures import HEIGHT, PANEL_WIDTH, app, picture  # noqa: E402
+from module_pictures import HEIGHT, PANEL_WIDTH, app, name_study, picture  # noqa: E402
 
 _PANEL_HEIGHT = 1250
 
@@ -46,8 +46,7 @@ def main(out: Path) -> None:
     from SlicerLossSegLib.logic import STUDY_SETTING
 
     out.mkdir(parents=True, exist_ok=True)
-    study = Path(tempfile.gettempdir()) / "study"
-    shutil.rmtree(study, ignore_errors=True)
+    study = Path(tempfile.mkdtemp()) / "study"
     engine.interpreter = lambda: str(ENGINE_PYTHON)
     dependencies.slicer_installer = all_installed
     qt.QSettings().setValue(STUDY_SETTING, str(study))
@@ -57,6 +56,7 @@ def main(out: Path) -> None:
     widget.parent.resize(PANEL_WIDTH, HEIGHT)
     widget.parent.show()
     wait_until(lambda: "cores" in panel.ui.statusLabel.text)
+    name_study(panel, "~/Studies/Phantoms")
 
     for place, name in enumerate(("Case_01", "Case_02", "Case_03")):
         add_case(logic, name, 97 + place, dark=False, validation=place == 2)
@@ -94,8 +94,29 @@ def main(out: Path) -> None:
     whole_panel(widget, out / "module_train_outcome.png")
     train.ui.casesButton.collapsed = train.ui.lossButton.collapsed = True
     picture(widget.parent).save(str(out / "module_train.png"))
+    compare_losses(widget, out)
     slicer_harness.close_widget(widget)
-    shutil.rmtree(study)
+    shutil.rmtree(study.parent)
+
+
+def compare_losses(widget, out: Path) -> None:
+    """An experiment on the same phantoms, as it runs and with its results."""
+    panel, experiment = widget.panel, widget.panel.compare.experiment
+    ui = experiment.ui
+    panel.ui.tabs.setCurrentIndex(panel.ui.tabs.indexOf(panel.ui.comparePage))
+    ui.inspectorSection.collapsed, ui.experimentSection.collapsed = True, False
+    experiment.settings = SETTINGS
+    experiment.losses.tick(("dice_ce", "iw(dice)", "dice_topk"))
+    ui.foldsSpin.value = 2
+    ui.budgetCombo.setCurrentIndex(1)
+    ui.budgetSpin.value = 2
+    ui.experimentButton.click()
+    wait_until(lambda: any(run.state == "running" for run in experiment.runs[2:]) or experiment.task is None, 600)
+    whole_panel(widget, out / "module_experiment_running.png")
+    wait_until(lambda: experiment.task is None, 900)
+    print(ui.experimentErrorLabel.text, [run.state.value for run in experiment.runs])
+    app.processEvents()
+    whole_panel(widget, out / "module_experiment.png")
 
 
 if __name__ == "__main__":

@@ -88,6 +88,9 @@ def _predict(summary: Summary, console: Console) -> None:
     console.print(f"{_count(done, 'case')} segmented by {models} into {escape(summary['out'])}.")
     if failed:
         console.print(f"{_count(failed, 'case')} could not be segmented; the warnings say why.")
+    for case, seen in summary.get("coarse_to_fine", {}).items():
+        share = f"{100 * seen['looked_at_in_full']:.3g} %"
+        console.print(f"{escape(case)}: an approximation, {share} of the volume was looked at in full.")
 
 
 def _ensemble(summary: Summary, console: Console) -> None:

@@ -52,6 +52,10 @@ def _extras(preset: Mapping[str, Any]) -> list[str]:
         lines.append("The best model of each fold as an ensemble, and the table of folds.")
     if preset["froc_threshold"] is not None:
         lines.append(f"FROC curves of all components above a probability of {preset['froc_threshold']:g}.")
+    if preset["each_label"]:
+        lines.append("A binary model for each label of the data, and the mean of all labels.")
+    if preset["drawn"]:
+        lines.append(f"Figures: {', '.join(preset['drawn']).replace('_', ' ')}.")
     return lines
 
 
@@ -87,12 +91,14 @@ def _results(summary: Mapping[str, Any], console: Console) -> None:
     measures, made = summary["measures"], summary["rows"]
     several = len({row["arm"] for row in made}) > 1
     titles = (entry["title"] for entry in measures.values())
-    rows = table(*(["arm"] if several else []), "loss", "family", "cases", *titles)
+    labels = any(row["label"] for row in made)
+    rows = table(*(["arm"] if several else []), "loss", *(["label"] if labels else []), "family", "cases", *titles)
     beside = all(len(figure["paper"]) < 2 for row in made for figure in row["figures"])
     for row in made:
         name = escape(row["name"] or row["loss"])
         cells = (_figure(figure, beside) for figure in row["figures"])
-        rows.add_row(*([row["arm"]] if several else []), name, escape(row["family"]), str(row["cases"]), *cells)
+        label = [escape(row["label"] or "mean of all")] if labels else []
+        rows.add_row(*([row["arm"]] if several else []), name, *label, escape(row["family"]), str(row["cases"]), *cells)
     console.print(rows)
     if not beside:
         _published(
@@ -108,7 +114,8 @@ def _results(summary: Mapping[str, Any], console: Console) -> None:
         console.print("[dim]Below each value: the paper's.[/]")
     for arm, ensemble in summary["ensembles"].items():
         _ensemble(arm, ensemble, measures, console)
-    console.print(f"Tables and the reports of the arms lie in {escape(str(summary['out']))}.")
+    console.print(f"Report: {escape(str(summary['report']))}")
+    console.print(f"Tables, figures and the reports of the arms lie in {escape(str(summary['out']))}.")
 
 
 def _figure(figure: Mapping[str, Any], beside: bool) -> str:

@@ -13,8 +13,9 @@ from lossseg.dataset.cases import Case, Dataset, open_dataset
 from lossseg.dataset.checks import CaseCheck, check_case, check_cases
 from lossseg.dataset.clock import iso, utc_now
 from lossseg.dataset.description import Description, read_description
+from lossseg.dataset.identity import digests
 from lossseg.dataset.inputs import find_images
-from lossseg.dataset.patients import patient_of
+from lossseg.dataset.patients import patient_of, shared_patients
 from lossseg.dataset.records import CaseRecord, CaseState, Change
 from lossseg.dataset.register import CaseRegister
 from lossseg.dataset.rounds import Round, append_round, read_rounds
@@ -39,6 +40,7 @@ __all__ = [
     "check_cases",
     "count_cases",
     "create_dataset",
+    "digests",
     "find_images",
     "iso",
     "list_bin",
@@ -52,6 +54,7 @@ __all__ = [
     "replace_label",
     "restore_case",
     "restore_label",
+    "shared_patients",
     "utc_now",
     "write_splits",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 _BIDS = re.compile(r"sub-[A-Za-z0-9]+")
 _STEM = re.compile(r"((?:[A-Za-z]+[-_])*?[A-Za-z]+[-_]?\d+)(?=[-_.]?[A-Za-z])")
@@ -34,3 +34,15 @@ def by_patient(names: Sequence[str]) -> dict[str, list[str]]:
     if len(grouped) == 1 and len(names) > 1 and not _BIDS.match(names[0]):
         return {name: [name] for name in names}
     return grouped
+
+
+def shared_patients(names: Sequence[str], others: Collection[str]) -> frozenset[str]:
+    """Those of `names`, the cases of one dataset, that are among `others` or of a patient who has a case there.
+
+    >>> sorted(shared_patients(["PAT01_left", "PAT01_right", "PAT02_left"], ["PAT01_right"]))
+    ['PAT01_left', 'PAT01_right']
+    """
+    known = {patient_of(other) for other in others} | set(others)
+    return frozenset(
+        name for patient, cases in by_patient(names).items() for name in cases if patient in known or name in known
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from lossseg.dataset.cases import training_cases
 from lossseg.dataset.clock import Clock, iso, utc_now
 from lossseg.dataset.description import FILE, read_description
+from lossseg.dataset.patients import by_patient
 from lossseg.dataset.records import CaseRecord, CaseState, Change, FoldOf, checked_fold, records_from_json
 from lossseg.dataset.splits import Fold, make_folds, write_splits
 from lossseg.errors import InputError
@@ -160,18 +161,23 @@ class CaseRegister:
     def folds(self) -> tuple[Fold, ...]:
         """The splits to train by: one hold-out split, or one for each number of a fold.
 
-        A case of which nothing is said, such as one added after the split was made, is trained on in every split.
+        A case of which nothing is said, such as one added after the split was made, goes with its patient, and is
+        trained on in every split where the patient has no other case.
 
         Raises:
             InputError: no case is held out, or none is left to train on.
         """
         active = self.active
-        numbers = sorted({one.fold for one in active if isinstance(one.fold, int)})
+        said = {one.name: one.fold for one in active}
+        for names in by_patient(list(said)).values():
+            of_patient = [said[name] for name in names if said[name] is not None]
+            said |= {name: of_patient[0] for name in names if said[name] is None and of_patient}
+        numbers = sorted({fold for fold in said.values() if isinstance(fold, int)})
         held_out: Sequence[FoldOf] = numbers or ["validation"]
         folds = tuple(
             Fold(
-                tuple(one.name for one in active if one.fold != held),
-                tuple(one.name for one in active if one.fold == held),
+                tuple(name for name, fold in said.items() if fold != held),
+                tuple(name for name, fold in said.items() if fold == held),
             )
             for held in held_out
         )

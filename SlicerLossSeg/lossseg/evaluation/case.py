@@ -21,6 +21,7 @@ from lossseg.evaluation.inputs import (
     voxels_by_class,
 )
 from lossseg.evaluation.lesions import Lesion, Outcome, Relation, Space, confidences, describe
+from lossseg.evaluation.listed import ListedProbability
 from lossseg.evaluation.matching import Matches, match
 from lossseg.evaluation.measures import class_measures, combine
 
@@ -66,7 +67,7 @@ def evaluate_case(
     reference: np.ndarray | None,
     prediction: np.ndarray,
     spacing: Sequence[float],
-    probability: np.ndarray | None = None,
+    probability: np.ndarray | ListedProbability | None = None,
     *,
     affine: np.ndarray | None = None,
     labels: Mapping[str, int] | None = None,
@@ -89,7 +90,8 @@ def evaluate_case(
         reference: (z, y, x) bool or whole numbers, 0 is background; None when there is none.
         prediction: (z, y, x), as `reference`.
         spacing: (z, y, x) mm.
-        probability: (z, y, x) in [0, 1], of any foreground; without it the confidence of lesions is NaN.
+        probability: (z, y, x) in [0, 1], of any foreground, or a list of it at the prediction's foreground; without it
+            the confidence of lesions is NaN.
         affine: (4, 4), maps the voxel index (x, y, z, 1) to RAS mm; default is origin 0, identity direction in LPS.
         labels: the classes, name to value (0 is left out); default is every value that occurs, named by itself.
         connectivity: of lesions: 6, 18 or 26.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import overload
 
 import numpy as np
 
 from lossseg.components import foreground
 from lossseg.errors import InputError
 from lossseg.evaluation.lesions import Space
+from lossseg.evaluation.listed import ListedProbability
 
 
 def checked_volume(array: np.ndarray, what: str, like: np.ndarray | None = None) -> np.ndarray:
@@ -67,16 +69,34 @@ def checked_labels(
     return chosen
 
 
-def checked_probability(probability: np.ndarray, like: np.ndarray) -> np.ndarray:
+@overload
+def checked_probability(probability: np.ndarray, like: np.ndarray) -> np.ndarray: ...
+
+
+@overload
+def checked_probability(
+    probability: np.ndarray | ListedProbability, like: np.ndarray
+) -> np.ndarray | ListedProbability: ...
+
+
+def checked_probability(
+    probability: np.ndarray | ListedProbability, like: np.ndarray
+) -> np.ndarray | ListedProbability:
     """The probabilities, when they are of the shape of `like` and in [0, 1].
 
     Raises:
         InputError: they are not.
     """
-    probability = checked_volume(probability, "Probability", like)
-    if _surely_in_range(probability):
+    values: np.ndarray
+    if isinstance(probability, ListedProbability):
+        if probability.shape != like.shape:
+            raise InputError("Probability and prediction differ in size.", "Resample one to the grid of the other.")
+        values = probability.values
+    else:
+        values = probability = checked_volume(probability, "Probability", like)
+    if _surely_in_range(values):
         return probability
-    low, high = float(probability.min(initial=0)), float(probability.max(initial=0))
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
     if not (low >= 0 and high <= 1):
         raise InputError(
             f"Probability has to lie in [0, 1], this volume reaches from {low:g} to {high:g}.",

@@ -98,7 +98,7 @@ def learning_curve_figure(histories: Mapping[str, tuple[Course, ...]]) -> Figure
             panel = "Validation" if together else course.name.replace("_", " ").capitalize()
             kind = course.series.removeprefix("validation ").strip("()") if course.series not in _ALONE else ""
             told = (training if several else "", course.name.replace("_", " ") if together else "", kind)
-            values = _smoothed(course.values) if course.name == "loss" else course.values
+            values = smoothed(course.values) if course.name == "loss" else course.values
             panels.setdefault(panel, []).append((", ".join(filter(None, told)), course.steps, values))
     with styled("learning curve"):
         columns = min(len(panels), 2) or 1
@@ -111,7 +111,8 @@ def learning_curve_figure(histories: Mapping[str, tuple[Course, ...]]) -> Figure
     return figure
 
 
-def _smoothed(values: np.ndarray) -> np.ndarray:
+def smoothed(values: np.ndarray) -> np.ndarray:
+    """Each value as the mean of the last 2 % of the values up to it."""
     window = max(1, len(values) // 50)
     if window == 1:
         return values

@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 
 from lossseg.components import Components
+from lossseg.evaluation.listed import ListedProbability, values_at
 from lossseg.evaluation.shape import shapes
 
 T = TypeVar("T")
@@ -170,14 +171,14 @@ def describe(
     ]
 
 
-def confidences(components: Components, probability: np.ndarray | None) -> np.ndarray:
+def confidences(components: Components, probability: np.ndarray | ListedProbability | None) -> np.ndarray:
     """(count, 3) float64: mean, highest and 95th percentile of the probability (z, y, x) over each component.
 
     The percentile is linear between voxels. NaN without probabilities.
     """
     if probability is None:
         return np.full((components.count, 3), math.nan)
-    values = probability.reshape(-1)[components.voxels].astype(np.float64)
+    values = values_at(probability, components.voxels).astype(np.float64)
     means = np.bincount(components.labels, values, components.count + 1)[1:] / components.sizes
     ordered = values[np.lexsort((values, components.labels))]
     place = 0.95 * (components.sizes - 1)

@@ -65,9 +65,9 @@ def sizes(cohorts: Mapping[str, Cohort]) -> str:
     edges = _limits_mm(cohorts[first])
     return "\n".join(
         [
-            _image(lambda: groups_figure(groups), "Recall and object Dice by lesion size", wide=True),
-            _image(lambda: diameter_figure(rows[first], edges, first), "How many lesions have which longest diameter"),
-            _image(lambda: scatter_figure(rows), "Dice of each lesion against its volume", wide=len(rows) > 1),
+            image(lambda: groups_figure(groups), "Recall and object Dice by lesion size", wide=True),
+            image(lambda: diameter_figure(rows[first], edges, first), "How many lesions have which longest diameter"),
+            image(lambda: scatter_figure(rows), "Dice of each lesion against its volume", wide=len(rows) > 1),
         ]
     )
 
@@ -101,7 +101,7 @@ def froc(cohorts: Mapping[str, Cohort]) -> str:
         "and the interval hold 95 % of bootstrap samples of the patients; 80 % × 100 are samples without replacement, "
         "whose spread is about half of the standard error. Merged lesions share their predicted component with another "
         "lesion: the more of them, the less the recall says.</p>\n"
-        f"{_image(lambda: froc_figure(curves), 'FROC curve: lesion recall against false positives per image')}\n"
+        f"{image(lambda: froc_figure(curves), 'FROC curve: lesion recall against false positives per image')}\n"
         f"{table(columns, rows)}"
     )
 
@@ -113,7 +113,7 @@ def probabilities(cohorts: Mapping[str, Cohort]) -> str:
     if precision:
         parts += [
             "<h2>Precision and recall by voxel</h2>",
-            _image(lambda: precision_recall_figure(precision), "Precision of voxels against recall"),
+            image(lambda: precision_recall_figure(precision), "Precision of voxels against recall"),
         ]
     if calibration:
         columns = ["Calibration", "ECE", "ECE from 0.05 on", "greatest error", "Brier score"]
@@ -123,7 +123,7 @@ def probabilities(cohorts: Mapping[str, Cohort]) -> str:
         ]
         parts += [
             "<h2>What the probabilities mean</h2>",
-            _image(lambda: reliability_figure(calibration), "Share of lesion voxels against predicted probability"),
+            image(lambda: reliability_figure(calibration), "Share of lesion voxels against predicted probability"),
             table(columns, rows),
         ]
     return "\n".join(parts)
@@ -133,10 +133,11 @@ def learning(histories: Histories | None) -> str:
     """Learning curves of trainings."""
     if not histories:
         return ""
-    return "<h2>Learning curves</h2>\n" + _image(lambda: learning_curve_figure(histories), "Learning curves", wide=True)
+    return "<h2>Learning curves</h2>\n" + image(lambda: learning_curve_figure(histories), "Learning curves", wide=True)
 
 
-def _image(make: Callable[[], Figure], described: str, *, wide: bool = False) -> str:
+def image(make: Callable[[], Figure], described: str, *, wide: bool = False) -> str:
+    """A figure within a page; a sentence where matplotlib is missing."""
     try:
         data = base64.b64encode(encode(make())).decode()
     except MissingDependency as error:

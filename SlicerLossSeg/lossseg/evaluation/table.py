@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, fields
 from enum import Enum
 from pathlib import Path
@@ -98,9 +98,14 @@ def write_comparison_csv(path: Path, comparison: Comparison) -> None:
     _write_csv(path, columns, rows)
 
 
-def write_lesions_json(path: Path, cases: Iterable[CaseResult]) -> None:
-    """Measures and lesions of each case; undefined values are null, a case without lesions has an empty list."""
-    write_json(path, {**_origin(), "cases": [_case_json(case) for case in cases]})
+def write_lesions_json(path: Path, cases: Iterable[CaseResult], provenance: Mapping[str, Any] | None = None) -> None:
+    """Measures and lesions of each case; undefined values are null, a case without lesions has an empty list.
+
+    Args:
+        provenance: what a reader has to know about how the lesions were found; plain values.
+    """
+    told = {"provenance": plain(dict(provenance))} if provenance else {}
+    write_json(path, {**_origin(), **told, "cases": [_case_json(case) for case in cases]})
 
 
 def write_cohort_json(path: Path, cohort: Cohort) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lossseg.errors import InputError
 from lossseg.exchange.monai_config import inference_config, metadata
@@ -52,6 +54,8 @@ def export_bundle(folder: Path, out: Path) -> Path:
         beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
         write_json(beside / "configs" / "inference.json", config)
         write_json(beside / "configs" / "metadata.json", facts)
+        written = hashlib.sha256((beside / "configs" / "inference.json").read_bytes()).hexdigest()
+        write_json(beside / "configs" / "lossseg.json", {"model": _card(model), "inference": written})
         write_text(beside / "docs" / "README.md", _readme(model))
         write_text(beside / "LICENSE", f"{model.licence or 'Its maker named no licence for these weights.'}\n")
         (beside / "models").mkdir()
@@ -64,6 +68,18 @@ def export_bundle(folder: Path, out: Path) -> Path:
         if beside is not None and beside.exists():
             shutil.rmtree(beside, ignore_errors=True)
     return out
+
+
+def _card(model: Model) -> dict[str, Any]:
+    """What makes the bundle the same model again; without the training's record, which names cases."""
+    point = model.operating_point
+    return {
+        "plan": model.plan.to_json(),
+        "loss": model.loss,
+        "scores": model.scores,
+        "operating_point": asdict(point) if point else None,
+        "licence": model.licence,
+    }
 
 
 def _weights(model: Model) -> dict[str, torch.Tensor]:

@@ -27,6 +27,8 @@ def inference_config(model: Model) -> dict[str, Any]:
             f"{model.folder} was trained by nnU-Net, whose resampling MONAI's transforms do not have.",
             "Export models that lossseg trained.",
         )
+    if plan.monai:
+        raise InputError(f"{model.folder} was imported from a MONAI bundle.", "Use that bundle.")
     masks = [scheme.name for scheme in plan.channels if scheme.kind is ChannelKind.ORGAN_MASK]
     if masks:
         raise InputError(

@@ -97,7 +97,11 @@ def _checkpoints(source: Path, folds: Sequence[int] | None, best: bool, warnings
     for file in ("dataset.json", "plans.json"):
         if not (source / file).is_file():
             inside = sorted(path.parent.name for path in source.glob("*/plans.json")) if source.is_dir() else []
-            hint = f"It holds {', '.join(inside)}: give one of those." if inside else "Give TRAINER__PLANS__3d_fullres."
+            hint = (
+                f"It holds {', '.join(inside)}: give one of those."
+                if inside
+                else "Give TRAINER__PLANS__3d_fullres, or a MONAI bundle."
+            )
             raise InputError(f"{source} is no result folder of nnU-Net v2: it has no {file}.", hint)
     wanted, other = (BEST, FINAL) if best else (FINAL, BEST)
     names = [path.name for path in source.glob("fold_*") if path.name == "fold_all" or path.name[5:].isdigit()]

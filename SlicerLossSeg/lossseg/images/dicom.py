@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,10 @@ def holds_series(folder: Path) -> bool:
         return bool(sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)))
 
 
-def read_series(folder: Path) -> sitk.Image:
+def read_series(folder: Path, kept: Set[int] = frozenset()) -> sitk.Image:
     """The one series in `folder`, sorted by position, as a 3D float32 image.
+
+    Where all its slices are of one of the types `kept`, it stays so.
 
     Raises:
         InputError: no series, several series (listed with their numbers of files), slices missing or unevenly spaced,
@@ -32,9 +35,9 @@ def read_series(folder: Path) -> sitk.Image:
         files = _files_of_one_series(folder)
         reader = sitk.ImageSeriesReader()
         reader.SetFileNames(files)
-        reader.SetOutputPixelType(sitk.sitkFloat32)
         try:
-            _require_even_slices(folder, files)
+            types = _require_even_slices(folder, files)
+            reader.SetOutputPixelType(types.pop() if len(types) == 1 and types <= kept else sitk.sitkFloat32)
             return reader.Execute()
         except RuntimeError as error:
             raise InputError(
@@ -71,14 +74,16 @@ def _information(file: str) -> sitk.ImageFileReader:
     return reader
 
 
-def _require_even_slices(folder: Path, files: tuple[str, ...]) -> None:
+def _require_even_slices(folder: Path, files: tuple[str, ...]) -> set[int]:
+    """The types of the slices' values, when the slices fit each other."""
     from_files = [_information(file) for file in files]
     if any(reader.GetNumberOfComponents() > 1 for reader in from_files):
         raise InputError(f"The DICOM series in {folder} holds colour images.", "Give the original grey-value series.")
     if len({reader.GetSize() for reader in from_files}) > 1:
         raise InputError(f"The DICOM images in {folder} differ in size.", "Give a folder with one axial series.")
+    types = {reader.GetPixelID() for reader in from_files}
     if len(from_files) < 3:
-        return
+        return types
     normal = np.reshape(from_files[0].GetDirection(), (3, 3))[:, 2]
     steps = np.diff([float(np.dot(reader.GetOrigin(), normal)) for reader in from_files])
     usual = float(np.median(steps))
@@ -89,3 +94,4 @@ def _require_even_slices(folder: Path, files: tuple[str, ...]) -> None:
             f"{Path(files[worst]).name} and {Path(files[worst + 1]).name}, {abs(usual):.3g} mm elsewhere.",
             "Export the whole series again, without localizers and repeated slices.",
         )
+    return types

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,18 @@ from lossseg.images import dicom
 from lossseg.images.completeness import is_complete
 from lossseg.images.formats import IMAGE_ENDINGS, image_ending
 from lossseg.images.geometry import Geometry, Volume
-from lossseg.images.itk import quiet
+from lossseg.images.itk import NARROW, quiet, shared_array
 from lossseg.images.nifti import apart, non_finite_voxels
 
 _HIGHEST_LABEL = 65535
 
 
-def read_volume(path: Path | str) -> Volume:
+def read_volume(path: Path | str, *, lean: bool = False) -> Volume:
     """The image in a file (`IMAGE_ENDINGS`) or in a folder with one DICOM series.
+
+    Args:
+        lean: take as little memory as the image allows: integers of up to 16 bits keep their type, and the array is
+            read-only.
 
     Returns:
         A volume with `array` (z, y, x) float32. A volume of one slice is one.
@@ -30,9 +35,13 @@ def read_volume(path: Path | str) -> Volume:
             no DICOM series, with several, or with slices missing.
     """
     path = Path(path)
-    image = dicom.read_series(path) if path.is_dir() else _read_file(path, sitk.sitkFloat32)
-    volume = Volume(sitk.GetArrayFromImage(image), Geometry.of_image(image), path)
-    _require_none_broken(path, volume.array.size - int(np.count_nonzero(np.isfinite(volume.array))))
+    narrow = NARROW if lean else frozenset()
+    image = dicom.read_series(path, narrow) if path.is_dir() else _read_file(path, sitk.sitkFloat32, narrow)
+    array = shared_array(image) if lean else sitk.GetArrayFromImage(image)
+    volume = Volume(array, Geometry.of_image(image), path)
+    if array.dtype.kind == "f":
+        finite = sum(int(np.count_nonzero(np.isfinite(plane))) for plane in array)
+        _require_none_broken(path, array.size - finite)
     return volume
 
 
@@ -52,7 +61,8 @@ def read_label(path: Path | str) -> Volume:
     return Volume(_as_labels(sitk.GetArrayViewFromImage(image), path), Geometry.of_image(image), path)
 
 
-def _read_file(path: Path, pixel_type: int) -> sitk.Image:
+def _read_file(path: Path, pixel_type: int, kept: Set[int] = frozenset()) -> sitk.Image:
+    """The image as `pixel_type`, or in its own type where that is one of `kept`."""
     _require_readable(path)
     reader = sitk.ImageFileReader()
     try:
@@ -67,7 +77,8 @@ def _read_file(path: Path, pixel_type: int) -> sitk.Image:
                 )
             if image_ending(path) in (".nii", ".nii.gz"):
                 _require_none_broken(path, non_finite_voxels(path, reader))
-            reader.SetOutputPixelType(pixel_type)
+            if reader.GetPixelID() not in kept:
+                reader.SetOutputPixelType(pixel_type)
             return reader.Execute()
     except RuntimeError as error:
         if "orthonormal" in str(error):

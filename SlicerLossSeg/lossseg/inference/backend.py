@@ -21,6 +21,8 @@ class Precision(StrEnum):
     """16 bits where the device is fast in them (see `device.reduced_precision`), else 32."""
     FULL = "full"
     """32 bits everywhere."""
+    INT8 = "int8"
+    """The larger convolutions in 8 bits, by OpenVINO on the CPU: an approximation, never chosen by itself."""
 
 
 class Backend(Protocol):

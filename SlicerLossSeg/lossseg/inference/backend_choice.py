@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 
 from lossseg import networks
+from lossseg.dataset import Case
 from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
 from lossseg.inference import openvino_backend as openvino
 from lossseg.inference.backend import Backend, BackendFactory, Precision, TorchBackend, torch_backend
 from lossseg.inference.device import cpu_has_bf16, reduced_precision
+from lossseg.inference.int8_backend import int8_backend
 from lossseg.model import Model
 from lossseg.reporting import Reporter, Silent
 
@@ -60,11 +62,14 @@ class Measured:
         return f"{first} takes {faster:.3g} s for a window, {second} {slower:.3g} s"
 
 
-def backend_factory(name: BackendName | str, reporter: Reporter | None = None) -> BackendFactory:
-    """What makes the backends of that name.
+def backend_factory(
+    name: BackendName | str, reporter: Reporter | None = None, cases: Sequence[Case] = ()
+) -> BackendFactory:
+    """What makes the backends of that name. 8 bits are computed by OpenVINO on the CPU or refused.
 
     Args:
         reporter: hears when OpenVINO cannot run a network, which torch then runs.
+        cases: what 8 bits are calibrated on where the model was not yet.
 
     Raises:
         InputError: the name is unknown, or OpenVINO was asked for and is not installed.
@@ -74,13 +79,16 @@ def backend_factory(name: BackendName | str, reporter: Reporter | None = None) -
     except ValueError as error:
         known = ", ".join(BackendName)
         raise InputError(f"Unknown backend {name!r}.", f"Use one of {known}.") from error
-    if chosen is BackendName.TORCH:
-        return torch_backend
     if chosen is BackendName.OPENVINO and not openvino.is_installed():
         raise InputError("OpenVINO is not installed.", "Install it (pip install openvino) or use --backend torch.")
     teller = reporter or Silent()
 
     def make(model: Model, device: torch.device, precision: Precision) -> Backend:
+        if precision is Precision.INT8:
+            _check_int8(chosen, device)
+            return int8_backend(model, cases, teller)
+        if chosen is BackendName.TORCH:
+            return torch_backend(model, device, precision)
         if device.type != "cpu" or not openvino.is_installed():
             if chosen is BackendName.OPENVINO:
                 teller.warning(f"OpenVINO computes on the CPU only; {device} is run by torch.", "Choose --device cpu.")
@@ -99,6 +107,17 @@ def backend_factory(name: BackendName | str, reporter: Reporter | None = None) -
             return torch_backend(model, device, precision)
 
     return make
+
+
+def _check_int8(name: BackendName, device: torch.device) -> None:
+    if not openvino.is_installed():
+        raise InputError("8 bits are computed by OpenVINO, which is not installed.", "Install it: pip install openvino")
+    if name is BackendName.TORCH:
+        raise InputError("8 bits are computed by OpenVINO, and torch was asked for.", "Leave out one of the two.")
+    if device.type != "cpu":
+        raise InputError(
+            f"8 bits are computed on the CPU, not on {device}.", "Choose --device cpu or another precision."
+        )
 
 
 def _faster(model: Model, device: torch.device, precision: Precision, reporter: Reporter) -> Backend:

@@ -13,6 +13,7 @@ from lossseg.evaluation.folders import DISAGREEMENT, PROBABILITY
 from lossseg.evaluation.table import write_lesions_csv, write_lesions_json
 from lossseg.images import IMAGE_ENDINGS, read_volume, write_volume
 from lossseg.inference.backend_choice import backend_factory
+from lossseg.inference.coarse_to_fine import LookedAt
 from lossseg.inference.predictor import Prediction, Predictor
 from lossseg.model import Ensemble
 from lossseg.reporting import Reporter, Stage
@@ -26,6 +27,7 @@ class PredictSettings:
         device: "auto", "cpu", "cuda", "cuda:1" or "mps".
         roi: (r0, r1, a0, a1, s0, s1) in RAS mm.
         backend: "auto", "torch" or "openvino", see `backend_choice`.
+        precision: "auto", "full" or "int8", which is calibrated on the first cases, see `int8_backend`.
         keep_probability: write CASE_probability, float32 in [0, 1] of any foreground.
         keep_disagreement: write CASE_disagreement, float32, its standard deviation over the members.
         file_ending: of the volumes written.
@@ -49,9 +51,13 @@ class PredictSettings:
     resume: bool = False
     precision: str = "auto"
     backend: str = "auto"
+    coarse_to_fine: bool = False
 
-    def predictor(self, ensemble: Ensemble, reporter: Reporter) -> Predictor:
+    def predictor(self, ensemble: Ensemble, reporter: Reporter, cases: Sequence[Case] = ()) -> Predictor:
         """A predictor with these settings.
+
+        Args:
+            cases: what 8 bits are calibrated on where the model was not yet.
 
         Raises:
             InputError: a setting out of its range, or a device that is not there.
@@ -68,17 +74,22 @@ class PredictSettings:
             small_rule=self.small_rule,
             roi=self.roi,
             precision=self.precision,
+            coarse_to_fine=self.coarse_to_fine,
             reporter=reporter,
-            backend=backend_factory(self.backend, reporter),
+            backend=backend_factory(self.backend, reporter, cases),
         )
 
 
 class Predicted(list[Path]):
-    """The label volumes written, in the order of the cases, and in `failures` why each other case has none."""
+    """The label volumes written, in the order of the cases, and in `failures` why each other case has none.
+
+    With a first pass, `looked_at` says how much of each case was run in full.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.failures: dict[str, LossSegError] = {}
+        self.looked_at: dict[str, LookedAt] = {}
 
 
 @dataclass(frozen=True)
@@ -129,7 +140,7 @@ def predict_cases(
     _protect_inputs(cases, outputs)
     if not settings.overwrite and not settings.resume:
         _refuse_existing(outputs.values())
-    predictor = settings.predictor(ensemble, reporter)
+    predictor = settings.predictor(ensemble, reporter, cases)
     written = Predicted()
     stage = Stage(reporter, "cases", len(cases))
     for case in cases:
@@ -138,13 +149,15 @@ def predict_cases(
             written.append(files.label)
         else:
             try:
-                _predict_case(predictor, case, files, settings, reporter)
+                looked_at = _predict_case(predictor, case, files, settings, reporter)
             except (InputError, OutOfMemory) as error:
                 written.failures[case.name] = error
                 if len(cases) > 1:
                     reporter.warning(f"The case {case.name} was not segmented: {error.message}", error.hint)
             else:
                 written.append(files.label)
+                if looked_at is not None:
+                    written.looked_at[case.name] = looked_at
         stage.advance()
     if written.failures and not written:
         raise _all_failed(written.failures)
@@ -158,7 +171,7 @@ def lesion_table(case: str, prediction: Prediction, labels: dict[str, int]) -> C
         None,
         prediction.label,
         geometry.spacing,
-        prediction.probability,
+        prediction.confidence,
         affine=geometry.affine,
         labels=labels,
         name=case,
@@ -167,10 +180,14 @@ def lesion_table(case: str, prediction: Prediction, labels: dict[str, int]) -> C
 
 def _predict_case(
     predictor: Predictor, case: Case, files: Outputs, settings: PredictSettings, reporter: Reporter
-) -> None:
-    volumes = [read_volume(path) for path in case.images]
-    prediction = predictor.predict(volumes, keep_probability=True, keep_disagreement=settings.keep_disagreement)
-    del volumes
+) -> LookedAt | None:
+    volumes = [read_volume(path, lean=True) for path in case.images]
+    prediction = predictor.predict(
+        volumes,
+        keep_probability=settings.keep_probability,
+        keep_disagreement=settings.keep_disagreement,
+        release=True,
+    )
     table = lesion_table(case.name, prediction, predictor.ensemble.labels)
     reporter.check()
     for kind, path, array in (
@@ -181,10 +198,11 @@ def _predict_case(
             write_volume(path, array, prediction.geometry)
             reporter.artifact(kind, path)
     write_lesions_csv(files.csv, [table])
-    write_lesions_json(files.json, [table])
+    write_lesions_json(files.json, [table], prediction.looked_at.record if prediction.looked_at else None)
     write_volume(files.label, prediction.label, prediction.geometry)
     for kind, path in (("lesions", files.csv), ("lesions", files.json), ("label", files.label)):
         reporter.artifact(kind, path)
+    return prediction.looked_at
 
 
 def _protect_inputs(cases: Sequence[Case], outputs: Mapping[str, Outputs]) -> None:

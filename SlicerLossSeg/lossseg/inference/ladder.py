@@ -12,6 +12,7 @@ import torch
 
 from lossseg.errors import OutOfMemory
 from lossseg.inference.sliding_window import Triple
+from lossseg.networks.monai_config import MonaiConfig
 from lossseg.reporting import Reporter
 
 T = TypeVar("T")
@@ -140,6 +141,8 @@ def smaller_patch(patch: Triple, halvings: int, stride: Triple) -> Triple:
 
 def total_stride(network_config: Mapping[str, Any]) -> Triple:
     """The product of the `strides` in a network's config per axis (z, y, x): the patch must be a multiple of it."""
+    if network_config.get("name") == MonaiConfig.name:
+        return MonaiConfig.from_json(network_config).divisor
     total = [1, 1, 1]
     strides: Sequence[int | Sequence[int]] = network_config.get("strides", ())
     for stride in strides:

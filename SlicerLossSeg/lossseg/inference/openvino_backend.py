@@ -12,7 +12,8 @@ import secrets
 import shutil
 import sys
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,13 @@ class OpenVinoBackend:
 
     Args:
         graph: as `translate` makes it, for any shape of windows.
-        precision: "auto" computes in bf16 where the CPU has instructions for it.
+        precision: all but "full" compute in bf16 where the CPU has instructions for it.
         threads: how many; default as many as torch takes.
     """
 
     def __init__(self, graph: Any, precision: Precision, threads: int | None = None) -> None:
         self._graph, self._ready = graph, {}  # type: ignore[var-annotated]
-        narrow = precision is Precision.AUTO and cpu_has_bf16()
+        narrow = precision is not Precision.FULL and cpu_has_bf16()
         self._settings = {
             "INFERENCE_PRECISION_HINT": "bf16" if narrow else "f32",
             "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
@@ -86,8 +87,8 @@ def graph_of(model: Model) -> Any:
             return _openvino().Core().read_model(kept)
     graph = translate(model.network(), (1, model.plan.inputs, *model.plan.patch))
     # A folder that may not be written to only costs the translation another time.
-    with suppress(OSError, RuntimeError):
-        _keep(graph, kept.parent)
+    with suppress(OSError, RuntimeError), kept_whole(kept.parent) as beside:
+        save(graph, beside / _GRAPH)
     return graph
 
 
@@ -134,12 +135,23 @@ class _Difference(nn.Module):
         return logits[:, 1:2] - logits[:, 0:1] if logits.shape[1] == 2 else logits
 
 
-def _keep(graph: Any, folder: Path) -> None:
-    """Write the translation complete or not at all; those of former weights go."""
+def core() -> Any:
+    """What reads and compiles graphs."""
+    return _openvino().Core()
+
+
+def save(graph: Any, path: Path) -> None:
+    """Write a graph, `path` and its numbers beside it, all in 32 bits that are so in the graph."""
+    _openvino().save_model(graph, path, compress_to_fp16=False)
+
+
+@contextmanager
+def kept_whole(folder: Path) -> Iterator[Path]:
+    """A folder to write to that takes the place of `folder` when all is written; what else lies beside it goes."""
     beside = folder.with_name(f".{secrets.token_hex(4)}")
     beside.mkdir(parents=True)
     try:
-        _openvino().save_model(graph, beside / _GRAPH, compress_to_fp16=False)
+        yield beside
         for former in folder.parent.iterdir():
             if former != beside and former.is_dir():
                 shutil.rmtree(former, ignore_errors=True)

@@ -20,7 +20,7 @@ class Options:
     """Choices of a prediction.
 
     Attributes:
-        overlap: of neighbouring windows, as a fraction [0, 1) of their length.
+        overlap: of neighbouring windows, as a fraction [0, 1) of their length; a model from a MONAI bundle has its own.
         mirror: test-time augmentation by all eight mirrorings, eight times the work; with a model that nnU-Net trained
             by those of its training.
         threshold: (0, 1]; from this probability of any foreground on a voxel is foreground. None: the operating
@@ -30,7 +30,10 @@ class Options:
         min_confidence: [0, 1]; components whose highest probability is lower are removed; None keeps all.
         small_rule: whether the limit holds for each component or for the case as a whole.
         roi: (r0, r1, a0, a1, s0, s1) in RAS mm; outside of the smallest box of voxels that holds it all is background.
-        precision: "auto" computes in 16 bits where the device is fast in them, "full" in 32 everywhere.
+        coarse_to_fine: run in full only where a quick first pass finds something; an approximation, see
+            `coarse_to_fine`.
+        precision: "auto" computes in 16 bits where the device is fast in them, "full" in 32 everywhere,
+            "int8" partly in 8, see `int8_backend`.
         window_batch: windows at once; None leaves it to the device.
 
     Raises:
@@ -45,6 +48,7 @@ class Options:
     min_confidence: float | None = None
     small_rule: SmallRule = SmallRule.COMPONENT
     roi: Bounds | None = None
+    coarse_to_fine: bool = False
     precision: Precision = Precision.AUTO
     window_batch: int | None = None
 

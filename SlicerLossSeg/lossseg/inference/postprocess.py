@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from enum import StrEnum
 
 import numpy as np
 
 from lossseg import components
+from lossseg.evaluation.listed import ListedProbability, values_at
 
 
 class SmallRule(StrEnum):
@@ -56,38 +58,32 @@ def remove_small(labels: np.ndarray, limit: int, rule: SmallRule = SmallRule.COM
         if np.count_nonzero(labels) < limit:
             labels[:] = 0
         return labels
-    # Labelling needs four bytes a voxel: only the part that holds anything is looked at.
-    part = labels[_bounding_box(labels)]
-    for value in np.unique(part[part > 0]):
-        mask = part == value
-        part[mask & ~components.remove_small(mask, min_voxels=limit, connectivity=26)] = 0
+    for found in _of_each_class(labels):
+        labels.reshape(-1)[found.subset(found.sizes < limit).voxels] = 0
     return labels
 
 
-def remove_unsure(labels: np.ndarray, probability: np.ndarray, min_confidence: float) -> np.ndarray:
+def remove_unsure(labels: np.ndarray, probability: np.ndarray | ListedProbability, min_confidence: float) -> np.ndarray:
     """`labels` (z, y, x) without the 26-connected components whose highest probability is lower, in place.
 
     A threshold of its own for detection: the mask's threshold decides how far a lesion reaches, this one whether it is
     believed at all.
 
     Args:
-        probability: (z, y, x) in [0, 1], of any foreground.
+        probability: (z, y, x) in [0, 1], of any foreground, or a list of it at the voxels that have a label.
         min_confidence: in [0, 1]; 0 keeps everything.
     """
     if min_confidence <= 0 or not labels.any():
         return labels
-    box = _bounding_box(labels)
-    part, likely = labels[box], probability[box]
-    for value in np.unique(part[part > 0]):
-        found = components.find(part == value, 26)
-        highest = found.highest(likely.ravel()[found.voxels])
-        part[found.subset(highest < min_confidence).array() > 0] = 0
+    for found in _of_each_class(labels):
+        highest = found.highest(values_at(probability, found.voxels))
+        labels.reshape(-1)[found.subset(highest < min_confidence).voxels] = 0
     return labels
 
 
-def _bounding_box(labels: np.ndarray) -> tuple[slice, ...]:
-    box = []
-    for axis in range(3):
-        used = np.flatnonzero(labels.any(axis=tuple(other for other in range(3) if other != axis)))
-        box.append(slice(int(used[0]), int(used[-1]) + 1))
-    return tuple(box)
+def _of_each_class(labels: np.ndarray) -> Iterator[components.Components]:
+    """The 26-connected components of each class, from a list of voxels: a mask of a large volume takes memory."""
+    voxels = components.foreground(labels)
+    values = labels.reshape(-1)[voxels]
+    for value in np.unique(values):
+        yield components.group(voxels[values == value], labels.shape, 26)

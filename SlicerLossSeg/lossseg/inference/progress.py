@@ -11,8 +11,14 @@ from lossseg.reporting import Reporter
 class MemberProgress:
     """Reports each window of the present member, with the remaining time in seconds of this and all later members."""
 
-    def __init__(self, reporter: Reporter, members: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._reporter, self._members, self._clock = reporter, members, clock
+    def __init__(
+        self,
+        reporter: Reporter,
+        members: int,
+        name: str = "segment",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._reporter, self._members, self._name, self._clock = reporter, members, name, clock
         self._member = self._done = self._total = self._all_done = 0
         self._spent, self._last = 0.0, clock()
 
@@ -29,7 +35,9 @@ class MemberProgress:
 
     def _tell(self) -> None:
         self._reporter.check()
-        name = f"segment: member {self._member + 1} of {self._members}" if self._members > 1 else "segment"
+        name = self._name
+        if self._members > 1:
+            name += f": member {self._member + 1} of {self._members}"
         # Members not begun are taken to have as many windows as this one.
         left = self._total - self._done + (self._members - self._member - 1) * self._total
         eta = self._spent / self._all_done * left if self._all_done else None

@@ -64,10 +64,11 @@ def context(box: Box | None, body: Box, plans: Sequence[Plan], geometry: Geometr
 
     The plans have one grid.
 
-    None stands for all of it: when there is no box, or when the intensity scheme measures the whole volume.
+    None stands for all of it: when there is no box, when the intensity scheme measures the whole volume, or where a
+    MONAI bundle's grid begins at the volume's first voxel.
     """
     kinds = {scheme.kind for plan in plans for scheme in plan.channels}
-    if box is None or not kinds <= _LOCAL_KINDS:
+    if box is None or not kinds <= _LOCAL_KINDS or plans[0].monai is not None:
         return None
     orientation = Orientation.of_plan(plans[0], geometry)
     low, high = [part.start for part in box], [part.stop for part in box]
@@ -89,12 +90,13 @@ def on_plan_grid(box: Box, prepared: Prepared) -> np.ndarray:
     shape = prepared.image.shape[1:]
     mask = np.zeros(shape, bool)
     part = []
-    for axis, flip, length in zip(orientation.axes, orientation.flips, shape, strict=True):
+    chain = zip(orientation.axes, orientation.flips, prepared.zoom, prepared.first, strict=True)
+    for axis, flip, zoom, first in chain:
         outer = prepared.crop_shape[axis]
         low, high = box[axis].start - prepared.crop[axis].start, box[axis].stop - prepared.crop[axis].start
         if flip:
             low, high = outer - high, outer - low
-        part.append(slice(max(math.floor(low * length / outer) - 2, 0), max(math.ceil(high * length / outer) + 2, 0)))
+        part.append(slice(max(math.floor(low * zoom) - 2 - first, 0), max(math.ceil(high * zoom) + 2 - first, 0)))
     mask[tuple(part)] = True
     return mask
 

@@ -2,78 +2,80 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from lossseg.inference.sliding_window import Box, Triple
+from lossseg.inference.sliding_window import Triple
+from lossseg.preprocessing.stack import Stack
+
+
+@dataclass(frozen=True)
+class Means:
+    """Slices of the mean over all members.
+
+    Attributes:
+        probability: float32 (classes, n, y, x) of each foreground class.
+        squares: float32 (n, y, x), the weighted sum of squared deviations of any foreground; where it is followed.
+    """
+
+    probability: np.ndarray
+    squares: np.ndarray | None = None
+
+    def any_foreground(self) -> np.ndarray:
+        """Mean probability (n, y, x) of any foreground, in [0, 1] also where rounding went beyond."""
+        total = self.probability[0] if len(self.probability) == 1 else self.probability.sum(axis=0)
+        result: np.ndarray = np.clip(total, 0, 1)
+        return result
 
 
 class RunningMean:
     """Weighted running mean of probability volumes, and on request the running variance of the foreground.
 
-    Mean and variance are updated in place (West, Comm. ACM 22, 1979), plane by plane, so that the number of members
-    does not matter for the memory: one volume per foreground class, and one more for the variance.
+    Mean and variance are updated slab by slab (West, Comm. ACM 22, 1979), so that the number of members does not
+    matter for the memory. They lie in a stack, which takes a file when it is large; of a single member nothing is kept.
 
     Args:
         channels: number of foreground classes.
         size: the grid (z, y, x) in voxels.
+        members: how many volumes come.
         variance: whether to follow the variance of the probability of any foreground.
 
     Attributes:
-        weight: the sum of the weights so far.
-        mean: float32 (channels, z, y, x), zero before the first volume.
+        weight: the sum of the weights so far, that of the present volume included.
     """
 
-    def __init__(self, channels: int, size: Triple, *, variance: bool = False) -> None:
-        self.channels, self.weight = channels, 0.0
-        self.mean = np.zeros((channels, *size), np.float32)
-        self._squares = np.zeros(size, np.float32) if variance else None
+    def __init__(self, channels: int, size: Triple, members: int, *, variance: bool = False) -> None:
+        self.channels, self.weight, self.variance = channels, 0.0, variance
+        self._left = members
+        self._share, self._added = 1.0, 0.0
+        self._stack = Stack((channels + variance, *size)) if members > 1 else None
 
-    @property
-    def variance(self) -> bool:
-        return self._squares is not None
-
-    def add(self, probability: np.ndarray, weight: float, region: Box | None = None) -> None:
-        """Take up probabilities (channels, *region) float32; they are 0 outside of `region`, default everywhere.
-
-        The first volume that fills the grid is kept, not copied: the caller must not use it any more.
-        """
-        first = self.weight == 0.0
+    def begin(self, weight: float) -> bool:
+        """The next volume begins, all slices of which come by `add`; whether it is the last one."""
+        self._left -= 1
+        self._share, self._added = weight / (self.weight + weight) if self.weight else 1.0, weight
         self.weight += weight
-        if first and probability.shape == self.mean.shape:
-            self.mean = probability
-        elif first:
-            self.mean[(..., *(region or ()))] = probability
-        else:
-            self._update(probability, weight, region or (slice(None), slice(None), slice(None)))
+        return self._left == 0
 
-    def add_zeros(self, weight: float) -> None:
-        """Take up probabilities that are 0 everywhere."""
-        self.add(np.zeros((self.channels, 0, 0, 0), np.float32), weight, (slice(0), slice(0), slice(0)))
+    def add(self, first: int, probability: np.ndarray) -> Means:
+        """Take up the slices (channels, n, y, x) float32 from `first` on; the mean over the volumes so far."""
+        means = self._updated(first, probability)
+        if self._stack is not None and self._left:
+            kept = [means.probability] if means.squares is None else [means.probability, means.squares[None]]
+            self._stack.write(first, kept[0] if len(kept) == 1 else np.concatenate(kept))
+        return means
 
-    def any_foreground(self) -> np.ndarray:
-        """Mean probability (z, y, x) of any foreground, in [0, 1] also where rounding went beyond."""
-        total = self.mean[0] if self.channels == 1 else self.mean.sum(axis=0)
-        result: np.ndarray = np.clip(total, 0, 1, out=total)
-        return result
-
-    def deviation(self) -> np.ndarray:
-        """Standard deviation float32 (z, y, x) of the probability of any foreground, in place of the sums."""
-        assert self._squares is not None, "not followed"
-        self._squares /= np.float32(self.weight)
-        result: np.ndarray = np.sqrt(self._squares, out=self._squares)
-        return result
-
-    def _update(self, probability: np.ndarray, weight: float, region: Box) -> None:
-        rows, ys, xs = region
-        share = weight / self.weight
-        planes = self.mean.shape[1]
-        start = rows.indices(planes)[0]
-        for z in range(planes):
-            plane = np.zeros((self.channels, *self.mean.shape[2:]), np.float32)
-            if 0 <= z - start < probability.shape[1]:
-                plane[:, ys, xs] = probability[:, z - start]
-            plane -= self.mean[:, z]
-            if self._squares is not None:
-                self._squares[z] += weight * (1 - share) * plane.sum(axis=0) ** 2
-            plane *= share
-            self.mean[:, z] += plane
+    def _updated(self, first: int, probability: np.ndarray) -> Means:
+        end = first + probability.shape[1]
+        if self._share == 1.0 or self._stack is None:
+            return Means(probability, np.zeros(probability.shape[1:], np.float32) if self.variance else None)
+        before = self._stack.read(first, end)
+        mean = before[: self.channels]
+        change = probability - mean
+        squares = None
+        if self.variance:
+            squares = before[-1] + np.float32(self._added * (1 - self._share)) * change.sum(axis=0) ** 2
+        change *= np.float32(self._share)
+        change += mean
+        return Means(change, squares)

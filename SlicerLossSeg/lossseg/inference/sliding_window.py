@@ -36,14 +36,33 @@ class Windows:
     patch: Triple
     starts: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
-    def corners(self, needed: np.ndarray | None = None) -> list[Triple]:
-        """The starts (z, y, x) of all windows in reading order, or only of those that touch the mask `needed`."""
-        corners = product(*self.starts)
+    def corners(self, needed: np.ndarray | None = None, start: int = 0) -> list[Triple]:
+        """The starts (z, y, x) of all windows in reading order that reach the slice `start` or one behind it.
+
+        With a mask `needed` only of those that touch it.
+        """
+        corners = (corner for corner in product(*self.starts) if corner[0] + self.patch[0] > start)
         return [corner for corner in corners if needed is None or needed[self.inside(corner)].any()]
 
     def inside(self, corner: Triple) -> Box:
         """The part of the image that the window at `corner` covers."""
         return _box((max(s, 0), min(s + p, n)) for s, p, n in zip(corner, self.patch, self.size, strict=True))
+
+    def batches(self, corners: Sequence[Triple], most: int) -> list[list[Triple]]:
+        """`corners` in order, at most so many together, and none more than three windows from the first.
+
+        Windows far apart would need all the slices in between.
+        """
+        batches: list[list[Triple]] = []
+        for corner in corners:
+            if not batches or len(batches[-1]) == most or corner[0] - batches[-1][0][0] > 3 * self.patch[0]:
+                batches.append([])
+            batches[-1].append(corner)
+        return batches
+
+    def slices(self, corners: Sequence[Triple]) -> range:
+        """From the first to the last slice that the windows at `corners`, in reading order, cover."""
+        return range(self.inside(corners[0])[0].start, self.inside(corners[-1])[0].stop)
 
     def covered(self, corner: Triple) -> Box:
         """The part of the window at `corner` that lies on the image."""
@@ -77,8 +96,7 @@ def sliding_logits(
     """Blended logits of `image` (C, z, y, x) float32, computed and summed on the image's device.
 
     Two classes are summed as one channel, the difference of their logits: blending is linear, and the softmax of two
-    logits is the sigmoid of their difference, so nothing is lost and half the memory is. The sum of the weights is the
-    outer product of three vectors and takes no memory either.
+    logits is the sigmoid of their difference, so nothing is lost and half the memory is.
 
     Args:
         forward: windows (n, C, *patch) float32 -> logits (n, K, *patch) of any floating type, on any device.
@@ -92,26 +110,112 @@ def sliding_logits(
     Returns:
         float32 (1, z, y, x): the foreground's logit, for K = 1 or 2, or when nothing is needed; else (K, z, y, x).
     """
-    axes = [axis.to(image.device) for axis in weights or [gaussian(length) for length in windows.patch]]
-    blend = axes[0][:, None, None] * axes[1][:, None] * axes[2]
-    fill = torch.tensor(tuple(padding) or (0.0,) * len(image), device=image.device)
-    total: torch.Tensor | None = None
-    corners = windows.corners(needed)
-    for first in range(0, len(corners), batch):
-        chosen = corners[first : first + batch]
-        logits = _single_foreground(forward(_cut(image, windows, chosen, fill)).to(image.device, torch.float32))
-        if total is None:
-            total = torch.zeros((logits.shape[1], *windows.size), device=image.device)
-        for corner, window_logits in zip(chosen, logits, strict=True):
-            there, here = windows.inside(corner), windows.covered(corner)
-            total[(..., *there)].addcmul_(window_logits[(..., *here)], blend[here])
+    slabs = sliding_slabs(
+        lambda first, end: image[:, first:end],
+        forward,
+        windows,
+        batch=batch,
+        padding=padding,
+        needed=needed,
+        after_windows=after_windows,
+        weights=weights,
+        whole=True,
+    )
+    for _, logits in slabs:
+        return logits
+    return torch.full((1, *windows.size), BACKGROUND_LOGIT, device=image.device)
+
+
+@torch.no_grad()
+def sliding_slabs(
+    read: Callable[[int, int], torch.Tensor],
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    windows: Windows,
+    *,
+    batch: int = 1,
+    padding: Sequence[float] = (),
+    needed: np.ndarray | None = None,
+    after_windows: Callable[[int], None] = lambda count: None,
+    weights: Sequence[torch.Tensor] | None = None,
+    start: int = 0,
+    whole: bool = False,
+) -> Iterator[tuple[int, torch.Tensor]]:
+    """As `sliding_logits`, slab by slab: sums are kept only for the slices that windows still reach.
+
+    Args:
+        read: gives the slices (C, end - first, y, x) float32 of the image, on the device on which to sum.
+        start: the first slice that is wanted.
+        whole: keep the sums of all slices and give them at once.
+
+    Yields:
+        (first slice, logits (K, n, y, x) of the slices from there on) in ascending order, to the bit what
+        `sliding_logits` gives there. The tensor is valid until the next one is asked for. Slices that no window reached
+        are left out.
+    """
+    batches = windows.batches(windows.corners(needed, start), batch)
+    spans = [windows.slices(chosen) for chosen in batches]
+    rows = windows.size[0] if whole else max((len(span) for span in spans), default=0)
+    sums: _Sums | None = None
+    piece: torch.Tensor | None = None
+    held = range(0)
+    for chosen, span in zip(batches, spans, strict=True):
+        if piece is None or span != held:
+            piece = None
+            piece, held = read(span.start, span.stop), span
+        if sums is not None and not whole:
+            yield from sums.finished(span.start, needed)
+        cut = _cut(piece, windows, chosen, padding, span.start)
+        logits = _single_foreground(forward(cut).to(piece.device, torch.float32))
+        if sums is None:
+            axes = [axis.to(piece.device) for axis in weights or [gaussian(length) for length in windows.patch]]
+            sums = _Sums(windows, axes, logits.shape[1], rows, 0 if whole else span.start, start)
+        sums.add(chosen, logits)
         after_windows(len(chosen))
-    if total is None:
-        return torch.full((1, *windows.size), BACKGROUND_LOGIT, device=image.device)
-    _divide_by_weights(total, windows, axes)
-    if needed is not None:
-        _blank(total, torch.from_numpy(~needed).to(image.device))
-    return total
+    if sums is not None:
+        sums.reached = max(sums.reached, windows.size[0] if whole else 0)
+        yield from sums.finished(windows.size[0], needed)
+
+
+class _Sums:
+    """Weighted sums of logits (K, rows, y, x) from the slice `base` on, for slices that are not finished.
+
+    The sum of the weights is the outer product of three vectors and takes no memory.
+    """
+
+    def __init__(
+        self, windows: Windows, axes: Sequence[torch.Tensor], channels: int, rows: int, base: int, start: int
+    ) -> None:
+        self._windows, self._axes, self._start = windows, axes, start
+        self._blend = axes[0][:, None, None] * axes[1][:, None] * axes[2]
+        self._base = self.reached = base
+        self._total = torch.zeros((channels, rows, *windows.size[1:]), device=axes[0].device)
+
+    def add(self, corners: Sequence[Triple], logits: torch.Tensor) -> None:
+        for corner, window_logits in zip(corners, logits, strict=True):
+            (z, y, x), here = self._windows.inside(corner), self._windows.covered(corner)
+            rows = slice(z.start - self._base, z.stop - self._base)
+            self._total[:, rows, y, x].addcmul_(window_logits[(..., *here)], self._blend[here])
+            self.reached = max(self.reached, z.stop)
+
+    def finished(self, until: int, needed: np.ndarray | None) -> Iterator[tuple[int, torch.Tensor]]:
+        """What no window from the slice `until` on reaches, which then is forgotten."""
+        stop = min(until, self.reached)
+        done = stop - self._base
+        first = max(self._base, self._start)
+        if first < stop:
+            part = self._total[:, first - self._base : done]
+            _divide_by_weights(part, self._windows, self._axes, first)
+            if needed is not None:
+                _blank(part, torch.from_numpy(~needed[first:stop]).to(part.device))
+            yield first, part
+        if until > self._base:
+            kept = self.reached - stop
+            # Slice by slice: source and target overlap, and a copy would take the memory of as many slices.
+            for place in range(kept):
+                self._total[:, place] = self._total[:, done + place]
+            self._total[:, kept:] = 0
+            self._base = until
+            self.reached = max(self.reached, until)
 
 
 def foreground_probabilities(logits: torch.Tensor) -> torch.Tensor:
@@ -126,13 +230,20 @@ def foreground_probabilities(logits: torch.Tensor) -> torch.Tensor:
     return logits[1:]
 
 
-def _cut(image: torch.Tensor, windows: Windows, corners: Sequence[Triple], fill: torch.Tensor) -> torch.Tensor:
-    """The windows (n, C, *patch) at `corners`; what hangs over the image is `fill` (C,)."""
-    cut = torch.empty((len(corners), image.shape[0], *windows.patch), dtype=torch.float32, device=image.device)
+def _cut(
+    piece: torch.Tensor, windows: Windows, corners: Sequence[Triple], padding: Sequence[float], first: int
+) -> torch.Tensor:
+    """The windows (n, C, *patch) at `corners`, from the slices `piece` of the image, which begin at `first`.
+
+    What hangs over the image is `padding`, one value for each channel.
+    """
+    cut = torch.empty((len(corners), piece.shape[0], *windows.patch), dtype=torch.float32, device=piece.device)
+    fill = torch.tensor(tuple(padding) or (0.0,) * len(piece), device=piece.device)
     for window, corner in zip(cut, corners, strict=True):
         if any(size < length for size, length in zip(windows.size, windows.patch, strict=True)):
             window[:] = fill[:, None, None, None]
-        window[(..., *windows.covered(corner))] = image[(..., *windows.inside(corner))]
+        z, y, x = windows.inside(corner)
+        window[(..., *windows.covered(corner))] = piece[:, z.start - first : z.stop - first, y, x]
     return cut
 
 
@@ -140,14 +251,17 @@ def _single_foreground(logits: torch.Tensor) -> torch.Tensor:
     return logits[:, 1:2] - logits[:, 0:1] if logits.shape[1] == 2 else logits
 
 
-def _divide_by_weights(total: torch.Tensor, windows: Windows, axes: Sequence[torch.Tensor]) -> None:
+def _divide_by_weights(part: torch.Tensor, windows: Windows, axes: Sequence[torch.Tensor], first: int) -> None:
+    """Divide the sums (K, n, y, x) of the slices from `first` on by the weights of all windows, in place."""
     for axis, weights in enumerate(axes):
         size, patch = windows.size[axis], windows.patch[axis]
-        sums = torch.zeros(size, device=total.device)
+        sums = torch.zeros(size, device=part.device)
         for start in windows.starts[axis]:
             low, high = max(start, 0), min(start + patch, size)
             sums[low:high] += weights[low - start : high - start]
-        total.div_(sums.reshape([-1 if axis == other else 1 for other in range(3)]))
+        if axis == 0:
+            sums = sums[first : first + part.shape[1]]
+        part.div_(sums.reshape([-1 if axis == other else 1 for other in range(3)]))
 
 
 def _blank(total: torch.Tensor, where: torch.Tensor) -> None:

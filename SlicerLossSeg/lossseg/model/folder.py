@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -73,6 +74,19 @@ class Model:
     def seen_cases(self) -> frozenset[str]:
         """Names of the cases that it was trained on, those of the models that it was fine-tuned from among them."""
         return frozenset(str(name) for key in ("train", "seen") for name in self.training.get(key, ()))
+
+    @property
+    def weights_digest(self) -> str:
+        """SHA-256 of the file of its weights: two models of equal digests are one, wherever they lie.
+
+        Raises:
+            InputError: the file cannot be read.
+        """
+        try:
+            with open(self.folder / _WEIGHTS, "rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise InputError(f"{self.folder / _WEIGHTS} cannot be read ({error.strerror}).", "Restore it.") from error
 
     @property
     def network_config(self) -> dict[str, Any]:

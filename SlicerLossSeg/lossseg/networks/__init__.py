@@ -9,6 +9,7 @@ from lossseg.networks.attention_config import AttentionUNetConfig
 from lossseg.networks.config import DynUNetConfig
 from lossseg.networks.configs import CONFIGS, read_config
 from lossseg.networks.dilation_config import SharedDilationConfig
+from lossseg.networks.monai_config import MonaiConfig
 from lossseg.networks.plain_conv_config import PlainConvConfig
 from lossseg.networks.residual_config import ResidualUNetConfig
 from lossseg.networks.residual_encoder_config import ResidualEncoderConfig
@@ -59,4 +60,8 @@ def _plain(checked: object) -> nn.Module:
             from lossseg.networks.residual_encoder import ResidualEncoderUNet
 
             return ResidualEncoderUNet(checked)
+        case MonaiConfig():
+            from lossseg.networks.monai_network import monai_network
+
+            return monai_network(checked)
     raise AssertionError(checked)

@@ -10,6 +10,7 @@ from lossseg.errors import InputError
 from lossseg.networks.attention_config import AttentionUNetConfig
 from lossseg.networks.config import DynUNetConfig, NetworkConfig, check_choice
 from lossseg.networks.dilation_config import SharedDilationConfig
+from lossseg.networks.monai_config import MonaiConfig
 from lossseg.networks.plain_conv_config import PlainConvConfig
 from lossseg.networks.residual_config import ResidualUNetConfig
 from lossseg.networks.residual_encoder_config import ResidualEncoderConfig
@@ -21,6 +22,7 @@ Known = (
     | AttentionUNetConfig
     | ResidualEncoderConfig
     | PlainConvConfig
+    | MonaiConfig
 )
 
 CONFIGS: Mapping[str, type[Known]] = MappingProxyType(
@@ -31,6 +33,7 @@ CONFIGS: Mapping[str, type[Known]] = MappingProxyType(
         AttentionUNetConfig.name: AttentionUNetConfig,
         ResidualEncoderConfig.name: ResidualEncoderConfig,
         PlainConvConfig.name: PlainConvConfig,
+        MonaiConfig.name: MonaiConfig,
     }
 )
 

@@ -7,6 +7,7 @@ from monai.networks.nets import DynUNet
 
 from lossseg.networks.config import DynUNetConfig
 from lossseg.networks.image_shape import check_image
+from lossseg.networks.layout import join
 
 
 class PlannedUNet(DynUNet):
@@ -52,7 +53,7 @@ class PlannedUNet(DynUNet):
             features = downsample(features)
         stages = []
         for upsample in self.upsamples:
-            features = upsample(features, skips.pop())
+            features = upsample.conv_block(join(upsample.transp_conv(features), skips.pop()))
             stages.append(features)
         output = self.output_block(features)
         if not (self.training and self.deep_supervision):

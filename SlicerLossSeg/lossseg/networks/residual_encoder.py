@@ -9,6 +9,7 @@ from torch import nn
 
 from lossseg.networks.config import Triple
 from lossseg.networks.image_shape import check_image
+from lossseg.networks.layout import join
 from lossseg.networks.residual_encoder_config import ResidualEncoderConfig
 
 _SLOPE = 0.01
@@ -105,7 +106,7 @@ class Decoder(nn.Module):
         """Logits, finest first; only the finest unless `every`."""
         features, outputs = skips[-1], []
         for index, (enlarge, stage) in enumerate(zip(self.transpconvs, self.stages, strict=True)):
-            features = stage(torch.cat((enlarge(features), skips[-2 - index]), 1))
+            features = stage(join(enlarge(features), skips[-2 - index]))
             if str(index) in self.seg_layers and (every or index == len(self.stages) - 1):
                 outputs.append(self.seg_layers[str(index)](features))
         return outputs[::-1]

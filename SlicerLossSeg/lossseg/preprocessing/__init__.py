@@ -5,6 +5,7 @@ from lossseg.preprocessing.case import Prepared, prepare, prepare_label, restore
 from lossseg.preprocessing.fingerprint import CaseFingerprint, Fingerprint, fingerprint
 from lossseg.preprocessing.imbalance import imbalance
 from lossseg.preprocessing.maps import prepare_maps
+from lossseg.preprocessing.monai_grid import MonaiGrid, MonaiStep, StepKind
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme, NnUNetGrid, Plan
 from lossseg.preprocessing.planning import PlanSettings, plan_dataset, read_plan
 
@@ -14,11 +15,14 @@ __all__ = [
     "ChannelKind",
     "ChannelScheme",
     "Fingerprint",
+    "MonaiGrid",
+    "MonaiStep",
     "NnUNetGrid",
     "Plan",
     "PlanSettings",
     "Prepared",
     "PreparedCases",
+    "StepKind",
     "counted",
     "fingerprint",
     "imbalance",

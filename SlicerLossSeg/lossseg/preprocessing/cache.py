@@ -14,18 +14,20 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lossseg.components import label as components
+from lossseg.components import find
 from lossseg.dataset import Case, Dataset
 from lossseg.errors import InputError
 from lossseg.files import read_json, translate
-from lossseg.images import read_label, read_volume
-from lossseg.preprocessing.case import prepare, prepare_label
+from lossseg.images import Geometry, Volume, read_label
+from lossseg.preprocessing.cached_image import write_image
+from lossseg.preprocessing.case import prepare_label
 from lossseg.preprocessing.plan import Plan
 from lossseg.reporting import Reporter, Silent, Stage
 
@@ -107,42 +109,60 @@ def prepare_dataset(
 
 
 def _write(case: Case, plan: Plan, target: Path, stamp: list[Any], ignore: int | None) -> dict[str, Any]:
-    volumes = [read_volume(path) for path in case.images]
     assert case.label is not None
-    label = read_label(case.label)
-    if not label.geometry.matches(volumes[0].geometry):
-        raise InputError(
-            f"{case.label} lies on another grid than {case.images[0]}: "
-            f"{label.geometry.difference(volumes[0].geometry)}.",
-            "Resample the label to the image's grid.",
-        )
-    if label.array.max(initial=0) >= plan.classes + (ignore is not None):
-        raise InputError(
-            f"{case.label} holds label {int(label.array.max())}, but dataset.json names 0 to {plan.classes - 1}.",
-            "Correct the label file or dataset.json.",
-        )
-    prepared = prepare(volumes, plan)
-    array = prepare_label(label, prepared, plan)
-    voxels, offsets = lesion_index(counted(array, plan.classes))
-    record = {"format": _FORMAT, "source": stamp, "lesions": len(offsets) - 1, "padding": prepared.padding}
     beside: Path | None = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{case.name}-", dir=target.parent))
-        np.save(beside / "image.npy", prepared.image)
+        image = write_image(case, plan, target, stamp[:-1], beside / "image.npy")
+        label = _checked_label(case.label, case, plan, image.prepared.geometry, ignore)
+        array = prepare_label(label, image.prepared, plan)
+        del label
         np.save(beside / "label.npy", array)
+        voxels, offsets = lesion_index(counted(array, plan.classes))
         np.save(beside / "voxels.npy", voxels)
         np.save(beside / "offsets.npy", offsets)
+        facts = {"lesions": len(offsets) - 1, "padding": image.prepared.padding, "image": image.facts}
+        record = {"format": _FORMAT, "source": stamp, **facts}
         (beside / "case.json").write_text(json.dumps(record), encoding="utf-8")
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(beside, target)
+        _put(beside, target, record)
     except OSError as error:
         raise translate(error, target) from error
     finally:
         if beside is not None and beside.exists():
             shutil.rmtree(beside)
     return record
+
+
+def _checked_label(path: Path, case: Case, plan: Plan, image: Geometry, ignore: int | None) -> Volume:
+    label = read_label(path)
+    if not label.geometry.matches(image):
+        raise InputError(
+            f"{path} lies on another grid than {case.images[0]}: {label.geometry.difference(image)}.",
+            "Resample the label to the image's grid.",
+        )
+    if label.array.max(initial=0) >= plan.classes + (ignore is not None):
+        raise InputError(
+            f"{path} holds label {int(label.array.max())}, but dataset.json names 0 to {plan.classes - 1}.",
+            "Correct the label file or dataset.json.",
+        )
+    return label
+
+
+def _put(made: Path, target: Path, record: dict[str, Any]) -> None:
+    """Move a case to its place, unless another process has put the same there meanwhile, who may be reading it."""
+    record = json.loads(json.dumps(record))
+    while _record(target) != record:
+        aside = made.with_name(f"{made.name}-old")
+        with suppress(FileNotFoundError):
+            os.replace(target, aside)
+        try:
+            os.replace(made, target)
+        except OSError:
+            if not target.exists():
+                raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def counted(label: np.ndarray, classes: int) -> np.ndarray:
@@ -156,11 +176,10 @@ def lesion_index(label: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     sizes: list[int] = []
     values = np.unique(label)
     for value in values[values > 0]:
-        labels, count = components(label == value)
-        flat = np.flatnonzero(labels)
-        owners = labels.ravel()[flat]
-        voxels.append(flat[np.argsort(owners, kind="stable")])
-        sizes += np.bincount(owners, minlength=count + 1)[1:].tolist()
+        # A list of the foreground: numbers for all voxels would take four times the label's memory.
+        found = find(label == value)
+        voxels.append(found.voxels if found.count == 1 else found.voxels[found.by_component])
+        sizes += found.sizes.tolist()
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return (np.concatenate(voxels) if voxels else np.zeros(0, np.int64)), offsets
 

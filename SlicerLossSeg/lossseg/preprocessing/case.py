@@ -9,8 +9,9 @@ import numpy as np
 
 from lossseg.errors import InputError
 from lossseg.images import Geometry, Volume
-from lossseg.preprocessing import nnunet
+from lossseg.preprocessing import monai, nnunet
 from lossseg.preprocessing.intensity import normalise
+from lossseg.preprocessing.monai_grid import MonaiGrid
 from lossseg.preprocessing.orientation import Orientation
 from lossseg.preprocessing.plan import ChannelKind, Plan
 from lossseg.preprocessing.resampling import (
@@ -35,6 +36,7 @@ class Prepared:
         geometry: the original grid.
         padding: per channel the value that stands for "nothing there", for windows that reach over the border.
         plan: whose grid this is.
+        inset: the part of the plan's grid that `image` is, where it is not all of it.
     """
 
     image: np.ndarray
@@ -42,11 +44,29 @@ class Prepared:
     geometry: Geometry
     padding: tuple[float, ...]
     plan: Plan
+    inset: monai.Inset | None = None
 
     @property
     def orientation(self) -> Orientation:
         """How the axes of the original grid become those of `image`."""
         return Orientation.of_plan(self.plan, self.geometry)
+
+    @property
+    def zoom(self) -> tuple[float, float, float]:
+        """Voxels of the plan's grid to one of the original grid, along each axis of the plan's."""
+        orientation, plan = self.orientation, self.plan
+        if plan.monai is not None:
+            a, b, c = (1 / step for step in monai.steps(orientation.spacing(self.geometry), plan.monai, plan.spacing))
+            return a, b, c
+        lengths = [self.crop_shape[axis] for axis in orientation.axes]
+        a, b, c = (n / length for n, length in zip(self.image.shape[1:], lengths, strict=True))
+        return a, b, c
+
+    @property
+    def first(self) -> tuple[int, int, int]:
+        """The voxel of the plan's grid with which `image` begins."""
+        a, b, c = (part.start for part in self.inset.box) if self.inset else (0, 0, 0)
+        return a, b, c
 
     @property
     def crop_shape(self) -> tuple[int, int, int]:
@@ -76,7 +96,8 @@ def prepare(volumes: Sequence[Volume], plan: Plan, *, crop: Crop | None = None) 
 
     Args:
         volumes: one per channel of the plan, all on one grid.
-        crop: the part of the grid to use; default the box of non-zero voxels.
+        crop: the part of the grid to use; default the box of non-zero voxels. A plan from a MONAI bundle says itself
+            what is cut off.
 
     Raises:
         InputError: the number of channels differs from the plan's, grids differ, or all voxels are 0.
@@ -85,8 +106,10 @@ def prepare(volumes: Sequence[Volume], plan: Plan, *, crop: Crop | None = None) 
     geometry = volumes[0].geometry
     box = nonzero_box(volumes)
     if crop is not None:
-        box = _clipped(crop, geometry)
+        box = clipped(crop, geometry)
     orientation = Orientation.of_plan(plan, geometry)
+    if plan.monai is not None:
+        return _by_steps(volumes, plan, plan.monai, orientation)
     inside = _organ(volumes, plan, box)
     body = nnunet.body([volume.array[box] for volume in volumes]) if _measures_body(plan) else None
     spacing = orientation.spacing(geometry)
@@ -104,6 +127,11 @@ def prepare(volumes: Sequence[Volume], plan: Plan, *, crop: Crop | None = None) 
 
 def prepare_label(label: Volume, prepared: Prepared, plan: Plan) -> np.ndarray:
     """The label (z, y, x) of a prepared case on the plan's grid, in the smallest unsigned type."""
+    if plan.monai is not None:
+        raise InputError(
+            "A model from a MONAI bundle only predicts: labels are not brought onto its grid.",
+            "Train or inspect a model that lossseg trained.",
+        )
     values = Orientation.of_plan(plan, label.geometry).apply(label.array[prepared.crop])
     shape = _shape(prepared.image[0])
     return np.ascontiguousarray(resample_label(np.ascontiguousarray(values), shape))
@@ -116,6 +144,9 @@ def restore(values: np.ndarray, prepared: Prepared) -> np.ndarray:
     """
     orientation, plan = prepared.orientation, prepared.plan
     a, b, c = (prepared.crop_shape[axis] for axis in orientation.axes)
+    if plan.monai is not None:
+        steps = monai.steps(orientation.spacing(prepared.geometry), plan.monai, plan.spacing)
+        return np.ascontiguousarray(orientation.undo(monai.back(values, prepared.inset, (a, b, c), steps)))
     if plan.nnunet is None:
         return np.ascontiguousarray(orientation.undo(resample_linear(values, (a, b, c))))
     axis = nnunet.separate_axis(plan.spacing, orientation.spacing(prepared.geometry))
@@ -147,6 +178,14 @@ def _onto_grid(values: np.ndarray, spacing: Spacing, plan: Plan) -> np.ndarray:
     return nnunet.resample(values, shape, nnunet.separate_axis(spacing, plan.spacing), plan.nnunet.image_order)
 
 
+def _by_steps(volumes: Sequence[Volume], plan: Plan, grid: MonaiGrid, orientation: Orientation) -> Prepared:
+    geometry = volumes[0].geometry
+    image = np.stack([orientation.apply(volume.array) for volume in volumes], dtype=np.float32, casting="unsafe")
+    made = monai.onto_grid(image, orientation.spacing(geometry), grid, plan.spacing)
+    a, b, c = orientation.stored(made.crop, geometry.size)
+    return Prepared(made.image, (a, b, c), geometry, (grid.fill,) * len(volumes), plan, made.inset)
+
+
 def _measures_body(plan: Plan) -> bool:
     return plan.nnunet is not None and any(scheme.nonzero for scheme in plan.channels)
 
@@ -156,7 +195,12 @@ def _organ(volumes: Sequence[Volume], plan: Plan, box: Crop) -> np.ndarray | Non
     return np.logical_and.reduce(masks) if masks else None
 
 
-def _clipped(crop: Crop, geometry: Geometry) -> Crop:
+def clipped(crop: Crop, geometry: Geometry) -> Crop:
+    """The part of `crop` that lies on the grid.
+
+    Raises:
+        InputError: there is none.
+    """
     a, b, c = (
         slice(max(0, part.start or 0), min(n, n if part.stop is None else part.stop))
         for part, n in zip(crop, geometry.size, strict=True)

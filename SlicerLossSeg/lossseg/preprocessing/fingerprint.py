@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lossseg.components import label as components
+from lossseg.components import find
 from lossseg.dataset import Case, Dataset
 from lossseg.errors import InputError
 from lossseg.images import read_label, read_volume
@@ -111,7 +111,7 @@ def fingerprint(
 
 
 def _read(case: Case, ignore: int | None, generator: np.random.Generator) -> tuple[CaseFingerprint, list[np.ndarray]]:
-    volumes = [read_volume(path) for path in case.images]
+    volumes = [read_volume(path, lean=True) for path in case.images]
     assert case.label is not None
     label = read_label(case.label)
     geometry = volumes[0].geometry
@@ -127,23 +127,25 @@ def _read(case: Case, ignore: int | None, generator: np.random.Generator) -> tup
     sizes: list[float] = []
     values_present = np.unique(inside)
     for value in values_present[values_present > 0]:
-        labels, count = components(inside == value)
-        sizes += [n * geometry.voxel_volume for n in np.bincount(labels.ravel(), minlength=count + 1)[1:].tolist()]
+        sizes += [n * geometry.voxel_volume for n in find(inside == value).sizes.tolist()]
     # Without any lesion the body stands in for the foreground, so that CT clipping stays defined.
     chosen = np.flatnonzero(inside) if sizes else np.flatnonzero(volumes[0].array[box])
     picked = generator.choice(chosen, min(_SAMPLES_PER_CASE, chosen.size), replace=False)
     orientation = Orientation.of(geometry)
     s, p, r = orientation.apply(inside).shape
-    filled = np.logical_or.reduce([volume.array != 0 for volume in volumes])
+    # Plane by plane: a mask of the whole volume would take half of the memory of the volume.
+    stacks = zip(*(volume.array for volume in volumes), strict=True)
+    filled = sum(int(np.count_nonzero(np.logical_or.reduce(planes))) for planes in stacks)
     facts = CaseFingerprint(
         name=case.name,
         shape=(s, p, r),
         spacing=orientation.spacing(geometry),
-        nonzero=float(filled.mean()),
+        nonzero=filled / volumes[0].array.size,
         lesions_mm3=tuple(sizes),
         foreground=float(np.count_nonzero(inside) / inside.size),
     )
-    values = [volume.array[box].ravel()[picked] for volume in volumes]
+    places = np.unravel_index(picked, inside.shape)
+    values = [volume.array[box][places].astype(np.float32) for volume in volumes]
     return facts, values if sizes else [v[:1000] for v in values]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import numpy as np
 
 from lossseg.preprocessing.plan import ChannelKind, ChannelScheme
@@ -44,13 +46,23 @@ def normalise(
     return values
 
 
-def _moments(values: np.ndarray, where: np.ndarray | None) -> tuple[float, float]:
-    """Mean and standard deviation in double precision, slice by slice: no copy of the volume in 64 bits."""
-    slices = list(values) if where is None else [plane[inside] for plane, inside in zip(values, where, strict=True)]
-    count = sum(part.size for part in slices)
-    mean = sum(float(part.sum(dtype=np.float64)) for part in slices) / count
-    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in slices)
+def moments(parts: Callable[[], Iterable[np.ndarray]]) -> tuple[float, float]:
+    """Mean and standard deviation of float32 values in double precision, part by part.
+
+    No copy of a volume in 64 bits: `parts` gives its slices, or what counts of them, once for each of two passes.
+    """
+    count, total = 0, 0.0
+    for part in parts():
+        count, total = count + part.size, total + float(part.sum(dtype=np.float64))
+    mean = total / count
+    squares = sum(float(np.square(part.astype(np.float64) - mean).sum()) for part in parts())
     return mean, float(np.sqrt(squares / count))
+
+
+def _moments(values: np.ndarray, where: np.ndarray | None) -> tuple[float, float]:
+    if where is None:
+        return moments(lambda: values)
+    return moments(lambda: (plane[inside] for plane, inside in zip(values, where, strict=True)))
 
 
 def _range(scheme: ChannelScheme) -> tuple[float, float]:

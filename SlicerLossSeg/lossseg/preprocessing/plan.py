@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from lossseg.errors import InputError
+from lossseg.preprocessing.monai_grid import MonaiGrid
 
 Triple = tuple[int, int, int]
 
@@ -81,6 +82,8 @@ class Plan:
         labels: name to value, background 0 first.
         network: config for `lossseg.networks.build`.
         nnunet: set for a model that nnU-Net trained: its axes and its resampling instead of the house's.
+        monai: set for a model that comes from a MONAI bundle: its steps instead of the house's and of the schemes.
+            Spacing and patch follow the bundle's axes then.
     """
 
     channels: tuple[ChannelScheme, ...]
@@ -90,6 +93,12 @@ class Plan:
     labels: dict[str, int]
     network: dict[str, Any]
     nnunet: NnUNetGrid | None = None
+    monai: MonaiGrid | None = None
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether another framework made the model, whose way of preprocessing holds."""
+        return self.nnunet is not None or self.monai is not None
 
     @property
     def inputs(self) -> int:
@@ -103,7 +112,8 @@ class Plan:
     def grid(self) -> dict[str, Any]:
         """The part that decides the preprocessed voxels: equal grids can share them."""
         grid = {"channels": [asdict(scheme) for scheme in self.channels], "spacing": list(self.spacing)}
-        return grid | ({"nnunet": _lists(asdict(self.nnunet))} if self.nnunet else {})
+        grid |= {"nnunet": _lists(asdict(self.nnunet))} if self.nnunet else {}
+        return grid | ({"monai": self.monai.to_json()} if self.monai else {})
 
     def to_json(self) -> dict[str, Any]:
         rest = {"patch": list(self.patch), "batch": self.batch, "labels": self.labels, "network": self.network}
@@ -132,6 +142,7 @@ class Plan:
                 labels={str(k): int(v) for k, v in value["labels"].items()},
                 network=dict(value["network"]),
                 nnunet=_nnunet_grid(value["nnunet"]) if value.get("nnunet") else None,
+                monai=MonaiGrid.from_json(value["monai"]) if value.get("monai") else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(

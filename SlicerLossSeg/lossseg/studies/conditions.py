@@ -8,18 +8,19 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-from lossseg.dataset import Dataset, Fold, make_folds, read_splits, write_splits
+from lossseg.dataset import Dataset, Fold, digests, make_folds, read_splits, write_splits
 from lossseg.errors import InputError
 from lossseg.files import write_json
 from lossseg.inference.device import choose_device
+from lossseg.locking import LOCK_FILE
 from lossseg.losses import normal_form
 from lossseg.model import load
 from lossseg.preprocessing import Plan, PlanSettings, plan_dataset, read_plan
 from lossseg.reporting import Reporter
-from lossseg.studies.lock import LOCK_FILE
 from lossseg.studies.state import STATE_FILE, StudyRun, StudyState, folder_name
 from lossseg.training import TrainingSettings
 from lossseg.training.memory import free_memory_gb
+from lossseg.training.record import ORIGIN
 
 SPLITS_FILE, PLAN_FILE = "splits_final.json", "plan.json"
 _OF_A_RUN = ("loss", "fold", "resume", "workers", "device", "cache", "memory_gb", "splits", "plan")
@@ -72,15 +73,15 @@ def open_study(dataset: Dataset, out: Path, settings: StudySettings, reporter: R
     out = Path(out).absolute()
     conditions = _conditions(settings.training)
     if (out / STATE_FILE).exists():
-        state = StudyState.read(out)
-        folds, plan = _unchanged(state, dataset, conditions, settings.training)
+        state, folds, plan = _unchanged(StudyState.read(out), dataset, conditions, settings.training, reporter)
     else:
         if out.exists() and (not out.is_dir() or any(entry.name != LOCK_FILE for entry in out.iterdir())):
             raise InputError(f"{out} is not empty and holds no study.", "Choose another folder for the study.")
         folds = _folds(dataset, settings.training)
         _checked(settings.only_folds, folds)
         plan = _plan(dataset, folds, settings.training, reporter)
-        state = StudyState(out, dataset.folder.absolute(), conditions)
+        cases = digests(dataset, _cases(folds))
+        state = StudyState(out, dataset.folder.absolute(), conditions, cases=cases)
         write_splits(out / SPLITS_FILE, folds)
         write_json(out / PLAN_FILE, plan.to_json())
     state = with_runs(state, settings, _checked(settings.only_folds, folds))
@@ -134,25 +135,55 @@ def _conditions(settings: TrainingSettings) -> dict[str, Any]:
     kept = {name: value for name, value in asdict(settings).items() if name not in _OF_A_RUN}
     if settings.start_from is not None:
         kept["start_from"] = settings.start_from.absolute()
+        kept[ORIGIN] = load(settings.start_from).weights_digest
     plain: dict[str, Any] = json.loads(json.dumps(kept, default=str))
     return plain
 
 
 def _unchanged(
-    state: StudyState, dataset: Dataset, now: Mapping[str, Any], settings: TrainingSettings
-) -> tuple[tuple[Fold, ...], Plan]:
+    state: StudyState, dataset: Dataset, now: Mapping[str, Any], settings: TrainingSettings, reporter: Reporter
+) -> tuple[StudyState, tuple[Fold, ...], Plan]:
+    """The study with its files where they lie now, its folds and its plan.
+
+    Dataset, splits, plan and the model to fine-tune are compared by what they hold: they may have been moved.
+    """
     # A study that an earlier version began lacks the settings that came later.
-    before = {**_conditions(TrainingSettings()), **state.conditions, "dataset": str(state.dataset)}
-    for name, value in {**now, "dataset": str(dataset.folder.absolute())}.items():
+    before = {**_conditions(TrainingSettings()), **state.conditions}
+    same_origin = before.get(ORIGIN) is not None and before.get(ORIGIN) == now.get(ORIGIN)
+    for name, value in now.items():
+        if name == ORIGIN or (name == "start_from" and same_origin):
+            continue
         if before.get(name) != value:
             raise _changed(state, name, before.get(name), value)
+    if state.conditions.get(ORIGIN) is not None and not same_origin:
+        raise _changed(state, "start_from", "other weights", now.get("start_from"))
     folds = read_splits(state.folder / SPLITS_FILE, [case.name for case in dataset.cases])
+    state = _with_dataset(state, dataset, _cases(folds), reporter)
     plan = read_plan(state.folder / PLAN_FILE)
     if settings.splits is not None and read_splits(settings.splits) != folds:
         raise _changed(state, "splits", SPLITS_FILE, settings.splits)
     if settings.plan is not None and read_plan(settings.plan) != plan:
         raise _changed(state, "plan", PLAN_FILE, settings.plan)
-    return folds, plan
+    return replace(state, conditions={**state.conditions, **now}), folds, plan
+
+
+def _with_dataset(state: StudyState, dataset: Dataset, names: Sequence[str], reporter: Reporter) -> StudyState:
+    """The study with its dataset where it lies now, which must hold the same cases."""
+    here, cases = dataset.folder.absolute(), digests(dataset, names)
+    changed = sorted(name for name, digest in state.cases.items() if cases.get(name) != digest)
+    if here != state.dataset and (changed or not state.cases):
+        raise _changed(state, "dataset", state.dataset, here)
+    if changed:
+        reporter.warning(
+            f"The case {changed[0]} was changed since the study was last worked on"
+            f"{f', and {len(changed) - 1} more' if changed[1:] else ''}.",
+            "Runs that were finished before were trained with the old files.",
+        )
+    return replace(state, dataset=here, cases=cases)
+
+
+def _cases(folds: Sequence[Fold]) -> list[str]:
+    return sorted({name for fold in folds for name in (*fold.train, *fold.validation)})
 
 
 def _changed(state: StudyState, name: str, before: Any, now: Any) -> InputError:
@@ -185,7 +216,7 @@ def _plan(dataset: Dataset, folds: Sequence[Fold], settings: TrainingSettings, r
     if settings.plan is not None:
         return read_plan(settings.plan)
     device, _ = choose_device(settings.device)
-    names = sorted({name for fold in folds for name in (*fold.train, *fold.validation)})
+    names = _cases(folds)
     chosen = {each.name: getattr(settings, each.name) for each in fields(PlanSettings)}
     chosen["memory_gb"] = settings.memory_gb or free_memory_gb(device)
     given = PlanSettings(**{name: value for name, value in chosen.items() if value is not None})

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lossseg.dataset import Case, Dataset
+from lossseg.dataset import Case, Dataset, shared_patients
 from lossseg.errors import InputError
 from lossseg.evaluation import CaseResult, Lesion, Outcome, evaluate_case
 from lossseg.images import Volume, read_label, read_volume
@@ -60,8 +60,8 @@ class OldNew:
     """The comparison.
 
     Attributes:
-        seen_by_old, seen_by_new: those of `cases` that the model, or one it was fine-tuned from, was trained on: on
-            these it looks better than it is.
+        seen_by_old, seen_by_new: those of `cases` of whose patients the model, or one it was fine-tuned from, was
+            trained on a case: on these it looks better than it is.
         measures: "old" and "new" to name to value, as of a validation (`lossseg.training.validation.Scores`).
         notes: sentences that a reader of the figures has to know.
     """
@@ -129,8 +129,8 @@ def compare_models(
     names = tuple(case.name for case in chosen)
     return OldNew(
         cases=names,
-        seen_by_old=_seen(old, names),
-        seen_by_new=_seen(new, names),
+        seen_by_old=_seen(old, names, dataset),
+        seen_by_new=_seen(new, names, dataset),
         lesions=tuple(pair for both in zip(results[OLD], results[NEW], strict=True) for pair in _pairs(*both)),
         false_positives=tuple(_false(results)),
         measures={model: pooled(of_model).named() for model, of_model in results.items()},
@@ -141,14 +141,18 @@ def compare_models(
 def validation_cases(model: Ensemble, dataset: Dataset) -> tuple[str, ...]:
     """The cases of `dataset` that the members were validated on: on all of them, else on one of them, in this order.
 
+    Cases of patients whom no member was trained on come before all others.
+
     Raises:
         InputError: there are none.
     """
     held_out = [set(map(str, member.model.training.get("validation", ()))) for member in model.members]
     here = {case.name for case in dataset.cases}
-    for names in (set.intersection(*held_out), set.union(*held_out)):
-        if names & here:
-            return tuple(sorted(names & here))
+    unseen = here - set(_seen(model, sorted(here), dataset))
+    for eligible in (unseen, here):
+        for names in (set.intersection(*held_out), set.union(*held_out)):
+            if names & eligible:
+                return tuple(sorted(names & eligible))
     raise InputError(
         f"{model.name} was validated on no case of {dataset.folder}.", "Name the cases to compare on (--case)."
     )
@@ -235,8 +239,10 @@ def _as_false_positive(case: str, model: str, row: Lesion) -> FalsePositive:
     return FalsePositive(case, model, row.volume_mm3, row.centroid_ras, row.confidence_max)
 
 
-def _seen(model: Ensemble, names: Sequence[str]) -> tuple[str, ...]:
-    seen = frozenset().union(*(member.model.seen_cases for member in model.members))
+def _seen(model: Ensemble, names: Sequence[str], dataset: Dataset) -> tuple[str, ...]:
+    """Those of `names` of whose patients a member was trained on a case."""
+    trained = frozenset().union(*(member.model.seen_cases for member in model.members))
+    seen = shared_patients([case.name for case in dataset.cases], trained)
     return tuple(name for name in names if name in seen)
 
 

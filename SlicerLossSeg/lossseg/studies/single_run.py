@@ -10,6 +10,7 @@ from lossseg.dataset import open_dataset
 from lossseg.errors import Cancelled, DiskFull, LossSegError
 from lossseg.inference import PredictSettings, predict_cases
 from lossseg.inference.ladder import is_out_of_memory, release_memory
+from lossseg.locking import wait_until_free
 from lossseg.model import Ensemble, Member, load
 from lossseg.reporting import Reporter
 from lossseg.training import TrainingSettings, train
@@ -70,6 +71,8 @@ def do_run(order: RunOrder, reporter: Reporter) -> RunOutcome:
     Raises:
         Cancelled, InputError, OutOfMemory, DiskFull: as `train` and `predict_cases`.
     """
+    # The process that had the run before may be ending only now, or its machine may be lost without a word.
+    wait_until_free(order.folder, reporter.check)
     trained = (order.folder / "model.json").exists()
     if not trained:
         train(order.dataset, order.folder, replace(order.settings, resume=_can_go_on(order.folder)), reporter)

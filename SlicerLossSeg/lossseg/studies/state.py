@@ -12,7 +12,7 @@ from typing import Any
 
 from lossseg import __version__
 from lossseg.errors import InputError
-from lossseg.files import read_json, write_json
+from lossseg.files import found, from_here, read_json, write_json
 
 STATE_FILE = "study.json"
 PREDICTIONS = "predictions"
@@ -83,15 +83,17 @@ class StudyState:
 
     Attributes:
         folder: of the study, absolute.
-        dataset: folder of the dataset, absolute.
+        dataset: folder of the dataset, absolute; where that is gone, what lies the same way from the study's folder.
         conditions: what is the same for every run and must not change, setting by setting, as JSON data.
         runs: in the order in which they are done.
+        cases: digest of each case's files by its name, which tell the dataset in another place; see `dataset.digests`.
     """
 
     folder: Path
     dataset: Path
     conditions: Mapping[str, Any]
     runs: tuple[StudyRun, ...] = ()
+    cases: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
@@ -126,6 +128,8 @@ class StudyState:
                 "version": _VERSION,
                 "engine_version": __version__,
                 "dataset": str(self.dataset),
+                "way_to_dataset": from_here(self.dataset, self.folder),
+                "cases": dict(self.cases),
                 "conditions": dict(self.conditions),
                 "losses": list(self.losses),
                 "runs": [run.to_json() for run in self.runs],
@@ -148,7 +152,8 @@ class StudyState:
             raise InputError(f"{path} was written by a newer engine.", "Update lossseg.")
         try:
             runs = tuple(StudyRun.from_json(run) for run in value["runs"])
-            return cls(folder, Path(value["dataset"]), dict(value["conditions"]), runs)
+            dataset = found(Path(value["dataset"]), value.get("way_to_dataset"), folder)
+            return cls(folder, dataset, dict(value["conditions"]), runs, dict(value.get("cases", {})))
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"{path} is damaged ({error!r}).", "Restore it from a copy.") from error
 

@@ -11,11 +11,11 @@ from typing import Any
 from lossseg import losses
 from lossseg.dataset import Dataset, open_dataset, read_splits
 from lossseg.inference.device import choose_device
+from lossseg.locking import only_one
 from lossseg.preprocessing import Plan, prepare_dataset, prepare_maps
 from lossseg.reporting import Reporter
 from lossseg.studies.conditions import SPLITS_FILE, StudySettings, cache_folder, open_study, run_settings
 from lossseg.studies.executor import OneByOne, RunExecutor
-from lossseg.studies.lock import only_one
 from lossseg.studies.progress import Meter, RunReporter
 from lossseg.studies.results import REPORT_FILE, write_study_results
 from lossseg.studies.single_run import RunOrder, RunOutcome

@@ -24,6 +24,7 @@ from lossseg.training.budget import Budget, Minutes
 from lossseg.training.checkpoint import Checkpoint
 from lossseg.training.epoch import Epoch
 from lossseg.training.learned import LossOptimizer
+from lossseg.training.memory import freed_memory_kept
 from lossseg.training.settings import Optimizer, TrainingSettings
 from lossseg.training.validation import Scores, Validator
 
@@ -111,15 +112,16 @@ class Trainer:
             batches: endless stream of {"image", "label", "maps"} that begins at the step to resume from.
         """
         try:
-            self._reserve()
-            self._settle()
-            while (done := self.budget.done(self.state.step)) < 1:
-                self._step(batches, done)
+            with freed_memory_kept(self.device):
+                self._reserve()
                 self._settle()
-                if time.monotonic() - self._saved > _CHECKPOINT_EVERY_S:
-                    self._save(self.last)
-            self._validate(last=True)
-            self._save(self.last)
+                while (done := self.budget.done(self.state.step)) < 1:
+                    self._step(batches, done)
+                    self._settle()
+                    if time.monotonic() - self._saved > _CHECKPOINT_EVERY_S:
+                        self._save(self.last)
+                self._validate(last=True)
+                self._save(self.last)
         except Cancelled:
             self._save(self.last)
             raise
@@ -186,11 +188,11 @@ class Trainer:
             self.state.epochs, self._epoch = ended, Epoch()
 
     def _due(self, done: float) -> bool:
-        """Validations lie evenly in the second half of the run; its end has one of its own."""
+        """Validations lie evenly from `validate_from` on; the end of the run has one of its own."""
         if self.validator is None or done >= 1:
             return False
-        inner = self.settings.validations - 1
-        return self.state.validations < inner and done >= 0.5 + 0.5 * self.state.validations / max(inner, 1)
+        inner, first = self.settings.validations - 1, self.settings.validate_from
+        return self.state.validations < inner and done >= first + (1 - first) * self.state.validations / max(inner, 1)
 
     def _validate(self, last: bool = False) -> None:
         if self.validator is None:

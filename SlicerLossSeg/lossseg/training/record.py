@@ -12,7 +12,7 @@ import numpy as np
 
 from lossseg.dataset import Fold
 from lossseg.errors import InputError
-from lossseg.files import read_json, write_json
+from lossseg.files import found, from_here, read_json, write_json
 from lossseg.model import Model, save
 from lossseg.preprocessing import Plan, PreparedCases
 from lossseg.training import checkpoint as checkpoints
@@ -20,6 +20,10 @@ from lossseg.training.loop import Trainer
 from lossseg.training.settings import TrainingSettings
 
 SETTINGS = "training.json"
+ORIGIN = "start_from_weights"
+"""Key of the digest of the weights that a run began with, see `Model.weights_digest`."""
+
+_WAYS = "ways"
 _FILES = ("splits", "plan", "start_from", "cache")
 _OF_THE_MACHINE = ("device", "workers", "memory_gb")
 
@@ -29,10 +33,13 @@ def write_record(out: Path, settings: TrainingSettings, plan: Plan, fold: Fold, 
     if not (out / SETTINGS).exists():
         record = {
             "settings": plain(settings),
+            # The same files as seen from this folder, for when all was moved.
+            _WAYS: {name: from_here(path, out) for name in _FILES if (path := getattr(settings, name)) is not None},
             "plan": plan.to_json(),
             "train": list(fold.train),
             "validation": list(fold.validation),
             "seen": _seen(origin),
+            ORIGIN: origin.weights_digest if origin else None,
         }
         write_json(out / SETTINGS, record)
 
@@ -46,12 +53,17 @@ def interrupted_settings(out: Path, now: TrainingSettings) -> TrainingSettings:
     if not (out / SETTINGS).exists():
         raise InputError(f"{out} holds no run to finish.", "Give the folder of an interrupted training.")
     try:
-        before = _settings_from_json(read_json(out / SETTINGS)["settings"])
+        record = read_json(out / SETTINGS)
+        before = _settings_from_json(record["settings"])
+        ways = record.get(_WAYS, {})
+        lying = {
+            name: found(path, ways.get(name), out) for name in _FILES if (path := getattr(before, name)) is not None
+        }
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{out / SETTINGS} cannot be read ({error!r}).", "Restore it from a copy.") from error
     given = {name: getattr(now, name) for name in _FILES if getattr(now, name) is not None}
     machine = {name: getattr(now, name) for name in _OF_THE_MACHINE}
-    return replace(before, resume=True, finish=True, **machine, **given)
+    return replace(before, resume=True, finish=True, **machine, **{**lying, **given})
 
 
 def write_model(

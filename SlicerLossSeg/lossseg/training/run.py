@@ -15,6 +15,8 @@ from lossseg.dataset import Dataset, open_dataset
 from lossseg.errors import InputError
 from lossseg.files import read_json, write_json
 from lossseg.inference.device import choose_device, reduced_precision
+from lossseg.locking import only_one
+from lossseg.losses import Loss
 from lossseg.model import Model, load
 from lossseg.preprocessing import (
     CachedCase,
@@ -26,23 +28,18 @@ from lossseg.preprocessing import (
     read_plan,
 )
 from lossseg.reporting import Reporter
-from lossseg.training import checkpoint as checkpoints
 from lossseg.training.augmentation import augmentation
 from lossseg.training.budget import Budget, Clock, Minutes, Steps
-from lossseg.training.checkpoint import Checkpoint
 from lossseg.training.held_out import SPLITS, fold_of, folds_of
 from lossseg.training.history import HISTORY, HistoryReporter
 from lossseg.training.loop import Trainer
 from lossseg.training.memory import free_memory_gb
 from lossseg.training.patches import Patches, map_keys, stream
-from lossseg.training.record import SETTINGS, interrupted_settings, plain, write_model, write_record
+from lossseg.training.record import SETTINGS, interrupted_settings, write_model, write_record
+from lossseg.training.resume import CHECKPOINTS, newest, resumed
 from lossseg.training.sampling import LesionSampler
 from lossseg.training.settings import TrainingSettings
 from lossseg.training.validation import Validator
-
-_CHECKPOINTS = "checkpoints"
-_RESUMABLE = ("resume", "finish", "workers", "device", "cache", "memory_gb")
-"""Settings that may differ between a run and its resumption."""
 
 
 def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter: Reporter) -> Path:
@@ -57,19 +54,41 @@ def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter:
         `out`, which then holds `model.json` and `weights.safetensors`, and every metric in `history.jsonl`.
 
     Raises:
-        InputError: the dataset, a setting, or the output folder cannot be used.
+        InputError: the dataset, a setting, or the output folder cannot be used, or another process trains into it.
         Cancelled: the person stopped it; a checkpoint was saved.
     """
     out = Path(out)
-    if (out / "model.json").exists():
-        raise InputError(f"{out} already holds a model.", "Choose another name; models are never overwritten.")
+    _refuse_model(out)
     if settings.finish:
         settings = interrupted_settings(out, settings)
     dataset = open_dataset(dataset_folder)
     loss = losses.build(settings.loss, classes=len(dataset.labels))
-    device, why = choose_device(settings.device)
-    saved = _resumed(out, settings)
-    if saved is None and (out / _CHECKPOINTS).exists():
+    chosen = choose_device(settings.device)
+    with only_one(out):
+        _train(dataset, loss, out, settings, chosen, reporter)
+    reporter.artifact("model", out)
+    return out
+
+
+def _refuse_model(out: Path) -> None:
+    if (out / "model.json").exists():
+        raise InputError(f"{out} already holds a model.", "Choose another name; models are never overwritten.")
+
+
+def _train(
+    dataset: Dataset,
+    loss: Loss,
+    out: Path,
+    settings: TrainingSettings,
+    chosen: tuple[torch.device, str],
+    reporter: Reporter,
+) -> None:
+    """What `train` does in a folder that no other process touches meanwhile."""
+    device, why = chosen
+    # Another process may have finished it just before.
+    _refuse_model(out)
+    saved = resumed(out, settings)
+    if saved is None and (out / CHECKPOINTS).exists():
         raise InputError(f"{out} holds an unfinished run.", "Add --resume to go on with it, or choose another name.")
 
     if saved is None:
@@ -93,7 +112,7 @@ def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter:
     clock = Clock(before=saved.seconds if saved else 0.0)
     budget = _budget(settings, clock, saved.step if saved else 0)
     with HistoryReporter(out / HISTORY, reporter, step=saved.step if saved else 0) as told:
-        trainer = Trainer(network, loss, settings, budget, validator, out / _CHECKPOINTS, device, autocast, told)
+        trainer = Trainer(network, loss, settings, budget, validator, out / CHECKPOINTS, device, autocast, told)
         if saved:
             trainer.restore(saved)
         if settings.finish:
@@ -102,8 +121,6 @@ def train(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter:
             training = [cases[name] for name in fold.train]
             trainer.run(_batches(training, trainer, plan, settings, device, reporter))
     write_model(out, trainer, plan, settings, fold, cases, origin, why)
-    reporter.artifact("model", out)
-    return out
 
 
 def cross_validate(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter: Reporter) -> list[Path]:
@@ -113,8 +130,11 @@ def cross_validate(dataset_folder: Path, out: Path, settings: TrainingSettings, 
     are, and the others are left out.
     """
     out = Path(out)
-    if settings.finish:
-        return _finish_folds(dataset_folder, out, settings, reporter)
+    with only_one(out):
+        return (_finish_folds if settings.finish else _train_folds)(dataset_folder, out, settings, reporter)
+
+
+def _train_folds(dataset_folder: Path, out: Path, settings: TrainingSettings, reporter: Reporter) -> list[Path]:
     dataset = open_dataset(dataset_folder)
     folds = folds_of(dataset, out, settings)
     plan_path = settings.plan or out / "plan.json"
@@ -127,7 +147,7 @@ def cross_validate(dataset_folder: Path, out: Path, settings: TrainingSettings, 
     for fold in range(len(folds)):
         folder = out / f"fold_{fold}"
         if not (folder / "model.json").exists():
-            resume = settings.resume or _newest(folder) is not None
+            resume = settings.resume or newest(folder) is not None
             chosen = replace(
                 settings,
                 fold=fold,
@@ -146,7 +166,7 @@ def _finish_folds(dataset_folder: Path, out: Path, settings: TrainingSettings, r
     models: list[Path] = []
     for folder in sorted(folders, key=lambda folder: int(folder.name[5:])):
         if not (folder / "model.json").exists():
-            if _newest(folder) is None:
+            if newest(folder) is None:
                 continue
             train(dataset_folder, folder, settings, reporter)
         models.append(folder)
@@ -178,37 +198,6 @@ def _batches(
     )
 
 
-def _newest(out: Path) -> Path | None:
-    """The checkpoint of the most steps: a run killed while it validates may have its best one only."""
-    found = [out / _CHECKPOINTS / f"{name}.safetensors" for name in ("last", "best")]
-    return max((path for path in found if path.exists()), key=checkpoints.step_of, default=None)
-
-
-def _resumed(out: Path, settings: TrainingSettings) -> Checkpoint | None:
-    if not settings.resume:
-        return None
-    path = _newest(out)
-    if path is None:
-        if settings.finish:
-            raise InputError(
-                f"The run in {out} was stopped before its first checkpoint.", "Train it anew, or resume it."
-            )
-        if (out / _CHECKPOINTS).exists() or not (out / SETTINGS).exists():
-            raise InputError(f"{out} holds no run to resume.", "Leave out --resume to start one.")
-        return None
-    before = read_json(out / SETTINGS)["settings"]
-    now, defaults = plain(settings), plain(TrainingSettings())
-    for name in now.keys() - set(_RESUMABLE):
-        # A run that an earlier version began lacks the settings that came later.
-        had = before.get(name, defaults[name])
-        if had != now[name]:
-            raise InputError(
-                f"The interrupted run in {out} had {name} = {had}, now it is {now[name]}.",
-                "Resume with the same settings, or train into another folder.",
-            )
-    return checkpoints.read(path)
-
-
 def _plan(
     dataset: Dataset,
     names: Sequence[str],
@@ -222,6 +211,11 @@ def _plan(
     if (out / SETTINGS).exists():
         return Plan.from_json(read_json(out / SETTINGS)["plan"]), origin
     if origin:
+        if origin.plan.monai is not None:
+            raise InputError(
+                f"{origin.folder} was imported from a MONAI bundle and only predicts.",
+                "Fine-tune a model that lossseg trained.",
+            )
         for what, own, theirs in (
             ("channels", dataset.channels, origin.channels),
             ("labels", dataset.labels, origin.labels),

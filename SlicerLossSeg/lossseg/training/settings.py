@@ -60,6 +60,7 @@ class TrainingSettings:
         ema_decay: of the averaged weights, per step.
         mixed_precision: bf16 or half where the device has it; None decides by the device.
         validations: how often the validation cases are segmented during the run, at least once at its end.
+        validate_from: share of the run after which the first of several validations comes; they lie evenly from there.
     """
 
     loss: str = "dice + ce"
@@ -97,6 +98,7 @@ class TrainingSettings:
     ema_decay: float = 0.999
     mixed_precision: bool | None = None
     validations: int = 4
+    validate_from: float = 0.5
     cache: Path | None = None
 
     def __post_init__(self) -> None:
@@ -153,4 +155,5 @@ _RANGES = (
     ("batch", 1, 4096),
     ("ema_decay", 0.0, 0.99999),
     ("validations", 1, 10**6),
+    ("validate_from", 0.0, 0.99),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from torch import nn
 
 from lossseg.evaluation import (
     CaseResult,
+    Credit,
     OperatingPoint,
     Outcome,
     evaluate_case,
@@ -86,7 +87,7 @@ class Validator:
     def scores(self, network: nn.Module, after_windows: Told = lambda count: None) -> Scores:
         """Segment every case and pool the results; `after_windows` is told of progress and may raise to stop.
 
-        With one foreground class the operating point is chosen first (see `balanced`), since losses that weight small
+        With one foreground class the operating point is chosen first, since losses that weight small
         lesions up give probabilities for which 0.5 means nothing.
         """
         backend = TorchBackend(network.eval(), self._device, self._autocast)
@@ -96,7 +97,7 @@ class Validator:
             point = None
             pairs = self._segmented(backend, kept, after_windows)
             if self._plan.classes == 2:
-                point = balanced(operating_points(pairs, _THRESHOLDS, _SMALLEST, _CONFIDENCES))
+                point = operating_point(pairs)
             else:
                 for _ in pairs:
                     pass
@@ -151,6 +152,18 @@ class Validator:
 
     def _windows(self, case: CachedCase) -> Windows:
         return place_windows(case.image().shape[1:], self._plan.patch, _OVERLAP)
+
+
+def operating_point(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> OperatingPoint:
+    """The threshold and lowest confidence by which a model will segment, see `balanced`.
+
+    A component finds one lesion here, the one that it agrees with best. Where it may find all that it touches, one
+    component around everything has a perfect lesion F1, and a loss with inverse weights offers such a component.
+
+    Args:
+        pairs: reference (z, y, x), every value but 0 is lesion, and probability (z, y, x) in [0, 1] of each case.
+    """
+    return balanced(operating_points(pairs, _THRESHOLDS, _SMALLEST, _CONFIDENCES, credit=Credit.BEST))
 
 
 def balanced(points: Sequence[OperatingPoint]) -> OperatingPoint:

@@ -31,11 +31,11 @@ class LearnLossParams:
     steps: int = option(200, "Steps of a partial training.", low=1, high=10**6)
     seeds: int = option(3, "Trainings of each loss in the test at the end.", low=1, high=100)
     beta: float = option(1.0, "Of the F-measure that judges: 1 is Dice, 2 wants recall.", low=0.1, high=10)
-    patches: int = option(48, "Training patches; half as many to choose by, and to test on.", low=2, high=10**5)
-    patch: tuple[int, int, int] = option((32, 32, 32), "Size of a patch in voxels, along z, y and x.", metavar="Z Y X")
-    batch: int = option(4, "Patches per step.", low=1, high=1000)
+    patches: int = option(96, "Training patches; half as many to choose by, and to test on.", low=2, high=10**5)
+    patch: tuple[int, int, int] = option((24, 24, 24), "Size of a patch in voxels, along z, y and x.", metavar="Z Y X")
+    batch: int = option(2, "Patches per step.", low=1, high=1000)
     filters: int = option(8, "Filters of the network's first stage.", low=1, high=512)
-    learning_rate: float = option(1e-3, "Of partial trainings, by Adam.", low=1e-8, high=10)
+    learning_rate: float = option(3e-3, "Of partial trainings, by Adam.", low=1e-8, high=10)
     library: Path | None = option(
         None, "Trees for glo to start from: library.json of an earlier search.", metavar="FILE", shown="the kept trees"
     )

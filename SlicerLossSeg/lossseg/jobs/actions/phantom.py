@@ -20,13 +20,22 @@ class PhantomParams:
     size: tuple[int, int, int] = option(
         (96, 96, 96), "Size of each volume in voxels, along z, y and x.", metavar="Z Y X"
     )
+    enlarge: int = option(
+        1,
+        "Make each voxel a block of N along each axis, for large volumes in little time.",
+        low=1,
+        high=64,
+        metavar="N",
+    )
     seed: int = option(0, "The same seed gives the same volumes.", low=0)
 
 
 def run(params: PhantomParams, reporter: Reporter) -> Summary:
     from lossseg.phantoms import make_dataset
 
-    dataset = make_dataset(params.kind, params.out, params.cases, params.size, params.seed, reporter)
+    dataset = make_dataset(
+        params.kind, params.out, params.cases, params.size, params.seed, reporter, enlarge=params.enlarge
+    )
     reporter.artifact("dataset", dataset.folder)
     return {
         "dataset": dataset.folder,
@@ -45,5 +54,6 @@ ACTION = Action(
         "lossseg phantom tof data/aneurysms --cases 12",
         "lossseg phantom ct data/nodules --cases 6 --size 64 96 96 --seed 7",
         "lossseg phantom us data/muscles",
+        "lossseg phantom us data/long --cases 1 --size 1443 512 512 --enlarge 8",
     ),
 )

@@ -13,7 +13,8 @@ from lossseg.reporting import Reporter
 
 if TYPE_CHECKING:
     from lossseg.dataset import Dataset
-    from lossseg.studies.presets import Preset, Scale
+    from lossseg.studies.presets import Arm, Preset, Scale
+    from lossseg.studies.presets.parts import Part
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,8 @@ def _run(chosen: Preset, params: PresetParams, out: Path, reporter: Reporter) ->
     from lossseg.dataset import open_dataset
     from lossseg.jobs.actions import study
     from lossseg.studies.presets.best_of_folds import make_ensembles
+    from lossseg.studies.presets.parts import parts
+    from lossseg.studies.presets.report import write_report
     from lossseg.studies.presets.table import check_same, rows, write_table
 
     scale = chosen.scale(params.scale)
@@ -79,25 +82,39 @@ def _run(chosen: Preset, params: PresetParams, out: Path, reporter: Reporter) ->
     dataset = params.dataset or out / "phantoms"
     given = open_dataset(params.dataset) if params.dataset else None
     common = _order(chosen, scale, params, given, reporter)
-    studies = {
-        arm.name: parse(
-            study.StudyParams,
-            chosen.study(arm, scale) | common | {"dataset": str(dataset), "out": str(out / arm.name)},
-            f"preset `{chosen.name}`",
-        )
-        for arm in chosen.arms
-    }
+
+    def ordered(arm: Arm, **where: str) -> Any:
+        record = chosen.study(arm, scale) | common | where
+        return parse(study.StudyParams, record, f"preset `{chosen.name}`")
+
+    # What cannot be done is said before phantoms are made.
+    arms = {arm.name: arm for arm in chosen.arms}
+    for arm in arms.values():
+        ordered(arm, dataset=str(dataset), out=str(out / arm.name))
     if params.dataset is None:
         _make_phantoms(scale, dataset, reporter)
+    data = given or open_dataset(dataset)
+    studies = parts(chosen, tuple(data.foreground))
     runs: list[dict[str, Any]] = []
-    for name, settings in studies.items():
-        done = study.run(settings, reporter)
-        runs += [{"arm": name, **each} for each in done["runs"]]
-    made, curves = rows(chosen, out, reporter)
+    for part in studies:
+        source = _label_alone(data, part, out, reporter) if part.label else dataset
+        # One cache, so that an image is preprocessed and stored once for all arms and labels.
+        where = {"dataset": str(source), "out": str(part.folder(out)), "cache": str(out / "cache")}
+        done = study.run(ordered(arms[part.arm], **where), reporter)
+        runs += [{"arm": part.arm, "label": part.label, **each} for each in done["runs"]]
+    made, curves = rows(chosen, out, studies, reporter)
     ensembles = make_ensembles(chosen, out) if chosen.best_of_folds else {}
     table = write_table(chosen, params.scale, out, made, curves, ensembles)
     reporter.artifact("results", out / "preset.csv")
-    return {"out": out, "dataset": dataset, "question": chosen.question, **table, "runs": runs}
+    report = write_report(chosen, params.scale, out, studies, made, curves, ensembles, reporter)
+    return {"out": out, "dataset": dataset, "question": chosen.question, **table, "runs": runs, "report": report}
+
+
+def _label_alone(data: Dataset, part: Part, out: Path, reporter: Reporter) -> Path:
+    """The dataset of the label of a study."""
+    from lossseg.dataset.one_label import of_one_label
+
+    return of_one_label(data, part.label, out / part.dataset, reporter).folder
 
 
 def _order(

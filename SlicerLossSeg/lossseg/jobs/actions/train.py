@@ -46,6 +46,7 @@ class TrainParams:
     oversampling: float = option(0.5, "Share of each batch that is centred on a lesion, 0 to 1.", low=0, high=1)
     ema_decay: float = option(0.999, "Decay of the averaged weights per step, 0 to below 1.", low=0, high=0.99999)
     validations: int = option(4, "How often the validation cases are segmented during a run.", low=1)
+    validate_from: float = option(0.5, "Share of the run after which the first of them comes.", low=0, high=0.99)
     seed: int = option(0, "Of weights, patches and splits.", low=0)
     device: str = option("auto", "auto, cpu, cuda, cuda:1 or mps.")
     workers: int | None = option(None, "Processes that cut and augment patches.", low=0, high=64, shown="by the device")

@@ -31,12 +31,12 @@ class ProxySettings:
         filters: of the network's first stage.
     """
 
-    patches: int = 48
-    patch: tuple[int, int, int] = (32, 32, 32)
+    patches: int = 96
+    patch: tuple[int, int, int] = (24, 24, 24)
     filters: int = 8
     steps: int = 200
-    batch: int = 4
-    rate: float = 1e-3
+    batch: int = 2
+    rate: float = 3e-3
     beta: float = 1.0
     seed: int = 0
     device: str = "auto"

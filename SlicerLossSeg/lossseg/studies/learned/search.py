@@ -12,6 +12,7 @@ from typing import Any
 
 from lossseg.errors import InputError, MissingDependency
 from lossseg.files import write_json
+from lossseg.locking import only_one
 from lossseg.losses import Loss, build, normal_form
 from lossseg.losses.found import write_found
 from lossseg.losses.ml3 import write_network
@@ -25,7 +26,6 @@ from lossseg.studies.learned.ml3 import MetaTraining
 from lossseg.studies.learned.proxy import Learner, Proxy, fitness
 from lossseg.studies.learned.taylor import START as TAYLOR_START
 from lossseg.studies.learned.taylor import search_taylor
-from lossseg.studies.lock import only_one
 
 LOSS_FILE, RESULT_FILE, FIGURE = "loss.json", "result.json", "curves"
 ALWAYS_COMPARED = ("bce", "dice")
@@ -33,6 +33,7 @@ _ADAPTED = "tversky + focal"
 # Dice alone rewards the first steps of a network most for marking everything.
 _TASK = "dice + bce"
 _STEPS_TO_TIME = 4
+_FOLDERS = ("dataset", "library")
 
 
 class Method(StrEnum):
@@ -92,6 +93,11 @@ class SearchSettings:
             "library": None if self.library is None else str(self.library),
             **self.conditions,
         }
+
+    def told(self) -> dict[str, Any]:
+        """The settings for the file of the found loss; of folders their names alone, for the file may be handed on."""
+        folders = {name: Path(value).name for name, value in self.to_json().items() if name in _FOLDERS and value}
+        return {**self.to_json(), **folders}
 
 
 def learn_loss(proxy: Proxy, out: Path, settings: SearchSettings, reporter: Reporter) -> dict[str, Any]:
@@ -190,12 +196,13 @@ def _search(
             search = GloSearch(judge, settings.population, proxy.seed, library)
             best = search.run()
             facts = {"formula": best.formula, "fitness": search.fitness[best], "trials": len(log.trials)}
+            facts["search"] = settings.told()
             write_library(out / LIBRARY_FILE, search.library())
             write_found(out / LOSS_FILE, "glo", LossTree(best.root, best.both, facts).to_json())
         case Method.ML3:
             meta = _meta_training(proxy, out, settings)
             network = meta.run(settings.iterations, reporter)
-            write_network(out / LOSS_FILE, network, {"task": settings.first, "iterations": meta.iteration})
+            write_network(out / LOSS_FILE, network, {"task": settings.first, "search": settings.told()})
         case Method.ADAPT:
             neighbours = max(settings.trials // settings.rounds - 1, 1)
             adapted = Adaptation(

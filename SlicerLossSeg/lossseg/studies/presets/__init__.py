@@ -15,6 +15,7 @@ from typing import Any
 
 from lossseg.errors import InputError
 from lossseg.files import read_json
+from lossseg.studies.presets.drawn import FIGURES
 from lossseg.studies.presets.measures import MEASURES
 
 BEST_OF_FOLDS = "best of each fold"
@@ -89,6 +90,8 @@ class Preset:
         settings: of every study at every scale.
         best_of_folds: an ensemble is made of the best model of each fold.
         froc_threshold: components of the FROC curve are those above this probability; None: those predicted.
+        each_label: a binary model is trained for each label of the data, all others being background.
+        drawn: the figures of a run; see `drawn.FIGURES`.
     """
 
     name: str
@@ -105,6 +108,8 @@ class Preset:
     published: tuple[Published, ...]
     best_of_folds: bool = False
     froc_threshold: float | None = None
+    each_label: bool = False
+    drawn: tuple[str, ...] = ()
 
     @property
     def losses(self) -> tuple[str, ...]:
@@ -186,6 +191,8 @@ def read_preset(path: Path) -> Preset:
             published=tuple(figure for row in value["published"] for figure in _published(**row)),
             best_of_folds=bool(value.get("best_of_folds", False)),
             froc_threshold=value.get("froc_threshold"),
+            each_label=bool(value.get("each_label", False)),
+            drawn=tuple(value.get("figures", ())),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(f"{path} cannot be read as a preset ({error!r}).", "Compare it with another one.") from error
@@ -198,6 +205,11 @@ def read_preset(path: Path) -> Preset:
     unknown = [name for name in (*made.measures, *(each.measure for each in made.published)) if name not in MEASURES]
     if unknown:
         raise InputError(f"{path} has the measure {unknown[0]}.", f"Known: {', '.join(MEASURES)}.")
+    strange = [name for name in made.drawn if name not in FIGURES]
+    if strange:
+        raise InputError(f"{path} has the figure {strange[0]}.", f"Known: {', '.join(FIGURES)}.")
+    if made.best_of_folds and made.each_label:
+        raise InputError(f"{path} wants an ensemble of models of different labels.", "Leave out one of the two.")
     return made
 
 

@@ -105,6 +105,7 @@ MEASURES: Mapping[str, Measure] = MappingProxyType(
         "volumetric_similarity": Measure(
             "Volumetric similarity", "cases", _mean("volumetric_similarity"), of_a_case=True
         ),
+        "average_precision": Measure("Average precision by voxel", "", _pooled("average_precision")),
         "average_recall": Measure("Average recall", _SAMPLES, _average_recall),
         "merged": Measure("Share of lesions in a shared component", "", _merged),
         "average_recall_predicted": Measure("Average recall, as predicted", _SAMPLES, _average_recall_of_predicted),

@@ -14,13 +14,18 @@ from lossseg.dataset import open_dataset
 from lossseg.dataset.cases import LABELS
 from lossseg.errors import InputError
 from lossseg.evaluation import evaluate_folders
+from lossseg.evaluation.measures import mean
 from lossseg.evaluation.table import froc_json, plain
 from lossseg.files import read_json, write_json, write_text
 from lossseg.reporting import Reporter
 from lossseg.studies.presets import Preset
-from lossseg.studies.presets.measures import MEASURES, Judged
+from lossseg.studies.presets.measures import MEASURES, Judged, of_cases
+from lossseg.studies.presets.parts import Part
 from lossseg.studies.results import EVALUATION, RESULTS_FILE
 from lossseg.studies.state import PREDICTIONS
+
+ALL_LABELS = "mean of all"
+"""In tables, in the place of a label."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Row:
-    """One loss in one arm, on its held-out cases."""
+    """One loss in one arm, on its held-out cases.
+
+    Attributes:
+        label: what the models segment; "" for all labels. Where there is a model for each label, the row of all of
+            them has the mean over the labels, and its standard deviation is over every case of every label.
+    """
 
     arm: str
+    label: str
     loss: str
     name: str
     family: str
@@ -63,49 +74,78 @@ class Row:
     figures: tuple[Figure, ...]
 
 
-def rows(preset: Preset, out: Path, reporter: Reporter) -> tuple[list[Row], dict[str, Any]]:
+def rows(preset: Preset, out: Path, studies: Sequence[Part], reporter: Reporter) -> tuple[list[Row], dict[str, Any]]:
     """A row for each arm and loss that has results below `out`, and the FROC curves that the preset asks for.
+
+    With a model for each label, the row of all labels is followed by one for each. The paper's figures stand in the
+    row of all.
+
+    Args:
+        studies: of the run, see `parts`.
 
     Raises:
         InputError: results or predictions cannot be read.
         Cancelled: the reporter was told to stop.
     """
-    made, curves = [], {}
-    for arm in preset.arms:
-        path = out / arm.name / RESULTS_FILE
+    curves: dict[str, Any] = {}
+    by_loss: dict[tuple[str, str], dict[str, list[Judged]]] = {}
+    for part in studies:
+        path = part.folder(out) / RESULTS_FILE
         if not path.exists():
             continue
         results = read_json(path)
-        by_loss: dict[str, list[Judged]] = {}
         for record in results["losses"]:
-            folder = out / arm.name / record["folder"]
+            folder = part.folder(out) / record["folder"]
             curve = record["froc"]
             if preset.froc_threshold is not None:
                 curve = _froc(folder, Path(results["dataset"]), preset.froc_threshold, reporter)
-                curves[f"{arm.name}/{record['folder']}"] = curve
-            by_loss.setdefault(record["loss"], []).append(Judged(record, folder / EVALUATION, curve))
-        made += [_row(preset, arm.name, seeds) for seeds in by_loss.values()]
+                curves[f"{part.name}/{record['folder']}"] = curve
+            of_labels = by_loss.setdefault((part.arm, record["loss"]), {})
+            of_labels.setdefault(part.label, []).append(Judged(record, folder / EVALUATION, curve))
+    made = []
+    for (arm, _), of_labels in by_loss.items():
+        made.append(_row(preset, arm, "", list(of_labels.values())))
+        if preset.each_label:
+            made += [_row(preset, arm, label, [seeds]) for label, seeds in of_labels.items()]
     return made, curves
 
 
-def _row(preset: Preset, arm: str, seeds: Sequence[Judged]) -> Row:
-    first = seeds[0]
+def _row(preset: Preset, arm: str, label: str, labels: Sequence[Sequence[Judged]]) -> Row:
+    """The row of one label, or of several: for each the seeds."""
+    first = labels[0][0]
     entry = preset.entry(first.loss)
+    count = min(len(seeds) for seeds in labels)
     figures = []
     for name in preset.measures:
-        found = [MEASURES[name].read(each) for each in seeds]
-        defined = [value for value, _ in found if value is not None]
-        printed = preset.figures(arm, first.loss, name)
+        found = [[MEASURES[name].read(seeds[number]) for seeds in labels] for number in range(count)]
+        means = [_mean([value for value, _ in of_seed]) for of_seed in found]
+        defined = [value for value in means if value is not None]
+        printed = () if label else preset.figures(arm, first.loss, name)
         figures.append(
             Figure(
                 name,
-                sum(defined) / len(defined) if defined else None,
-                found[0][1],
+                _mean(defined),
+                found[0][0][1] if len(labels) == 1 else _over_all_cases([seeds[0] for seeds in labels], name),
                 _spread(defined) if len(defined) > 1 else None,
                 tuple(Printed(each.data, each.value, each.std) for each in printed),
             )
         )
-    return Row(arm, first.loss, entry.name, entry.family, int(first.record["cases"]), len(seeds), tuple(figures))
+    cases = max(int(seeds[0].record["cases"]) for seeds in labels)
+    return Row(arm, label, first.loss, entry.name, entry.family, cases, count, tuple(figures))
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    defined = [value for value in values if value is not None]
+    return sum(defined) / len(defined) if defined else None
+
+
+def _over_all_cases(labels: Sequence[Judged], name: str) -> float | None:
+    """The standard deviation of a measure over every case of every label; None for what is no measure of a case."""
+    if not MEASURES[name].of_a_case:
+        return None
+    cases = [each for judged in labels for each in of_cases(judged.evaluation, (name,)).values()]
+    _, std, count = mean([each[name] for each in cases])
+    return std if count else None
 
 
 def _spread(values: Sequence[float]) -> float:
@@ -164,7 +204,7 @@ def write_table(
 def table_text(preset: Preset, made: Iterable[Row]) -> str:
     """The rows as CSV; a measure has a column of its own for each data set of the paper."""
     data = {name: _data(preset, name) for name in preset.measures}
-    columns = ["arm", "loss", "name", "family", "cases", "seeds"]
+    columns = ["arm", *(["label"] if preset.each_label else []), "loss", "name", "family", "cases", "seeds"]
     for name in preset.measures:
         columns += [name, f"{name} sd", f"{name} sd over seeds"]
         for each in data[name]:
@@ -173,7 +213,8 @@ def table_text(preset: Preset, made: Iterable[Row]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
     for row in made:
-        cells = [row.arm, row.loss, row.name, row.family, str(row.cases), str(row.seeds)]
+        label = [row.label or ALL_LABELS] if preset.each_label else []
+        cells = [row.arm, *label, row.loss, row.name, row.family, str(row.cases), str(row.seeds)]
         for figure in row.figures:
             cells += [number(figure.value), number(figure.std), number(figure.seeds_std)]
             paper = {each.data: each for each in figure.paper}
