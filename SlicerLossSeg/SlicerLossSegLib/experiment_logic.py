@@ -84,8 +84,6 @@ class ExperimentLogic:
                 "folds": request.folds,
                 "seed": request.seed,
                 "device": request.device,
-                # Slicer needs a core as well.
-                "parallel": 1,
                 "cache": (study.folder / "cache").resolve(),
                 **budget,
                 **request.settings,

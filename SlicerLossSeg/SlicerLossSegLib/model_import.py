@@ -1,4 +1,4 @@
-"""Importing the result of an nnU-Net training as models of the study: the engine translates it in its own process."""
+"""Importing an nnU-Net training or a MONAI bundle as models of the study: the engine translates in its own process."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ def start_import(
     on_log: Callable[[str], None] = lambda line: None,
     on_end: Callable[[Job], None] = lambda job: None,
 ) -> Job:
-    """Import the folder of a trained nnU-Net configuration, and come back at once.
+    """Import the folder of a trained nnU-Net configuration or of a MONAI bundle, and come back at once.
 
     Args:
-        source: the folder with dataset.json, plans.json and fold_0, fold_1, ...
+        source: the folder with dataset.json, plans.json and fold_0, fold_1, ...;
+            of a bundle the one with configs and models.
         on_end: called when the job is over; after success its `collected` is an `Imported`.
     """
     folder = short_folder("import")

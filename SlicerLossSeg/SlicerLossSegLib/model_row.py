@@ -54,11 +54,11 @@ class ModelRow:
     def refresh(self, reason: str) -> None:
         """Whether a model can be imported; `reason` says why not, empty when it can."""
         button, job = self._ui.importModelButton, self._job
-        button.text = _("Cancel import") if job is not None else _("Import nnU-Net model…")
+        button.text = _("Cancel import") if job is not None else _("Import model…")
         button.enabled = job.state is not State.CANCELLING if job is not None else not reason
         ready = _(
-            "Translate the result of an nnU-Net v2 training (the folder with plans.json and fold_0, fold_1, …) into "
-            "models of the study. The original stays as it is."
+            "Translate the result of an nnU-Net v2 training (the folder with plans.json and fold_0, fold_1, …) or a "
+            "MONAI bundle (the folder with configs and models) into models of the study. The original stays as it is."
         )
         button.toolTip = _("Stop; nothing is added.") if job is not None else reason or ready
 
@@ -88,7 +88,7 @@ class ModelRow:
             self._on_busy()
             return
         folder = self._interaction.choose_folder(
-            _("Result folder of an nnU-Net training, with plans.json"), self._logic.study.folder
+            _("Result folder of an nnU-Net training, or a MONAI bundle"), self._logic.study.folder
         )
         if folder is None:
             return

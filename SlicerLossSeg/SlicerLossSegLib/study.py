@@ -244,7 +244,9 @@ def _model_folders(base: Path) -> list[Path]:
 
 def _network(config: dict[str, Any]) -> str:
     filters = config.get("filters", ())
-    return f"{config.get('name', 'network')} {'-'.join(map(str, filters))}".strip()
+    # Of a MONAI bundle the architecture stands beside the name.
+    name = config.get("network") or config.get("name", "network")
+    return f"{name} {'-'.join(map(str, filters))}".strip()
 
 
 def _score(scores: dict[str, Any], name: str) -> float:

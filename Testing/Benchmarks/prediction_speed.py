@@ -33,7 +33,8 @@ from lossseg.inference import Predictor
 from lossseg.inference.backend import Precision, TorchBackend
 from lossseg.inference.body import body_on_plan_grid
 from lossseg.inference.device import reduced_precision
-from lossseg.inference.openvino_backend import openvino_backend
+from lossseg.inference.int8 import channel_ranges, quantised
+from lossseg.inference.openvino_backend import OpenVinoBackend, core, graph_of, openvino_backend
 from lossseg.inference.sliding_window import place_windows, sliding_logits
 from lossseg.model import Model, save
 from lossseg.preprocessing import ChannelKind, ChannelScheme, Plan, prepare
@@ -51,9 +52,10 @@ CONFIG = {
 CPU = torch.device("cpu")
 NNUNET, MONAI = "nnU-Net's predictor", "MONAI"
 # What a person may ask for, by its name in the table.
-PRECISIONS = {"fp32": Precision.FULL, "bf16": Precision.AUTO}
+PRECISIONS = {"fp32": Precision.FULL, "bf16": Precision.AUTO, "int8": Precision.INT8}
 LIMITS = {
     "bf16": {NNUNET: 0.19, f"{MONAI}, bf16": 0.5},
+    "int8": {NNUNET: None, f"{MONAI}, bf16": None},
     "fp32": {NNUNET: 0.36, f"{MONAI}, fp32": None},
     "brain": {NNUNET: 0.1},
 }
@@ -140,6 +142,13 @@ def ours(model: Model, values: np.ndarray, backend: object) -> Callable[[], obje
     return run
 
 
+def in_8_bits(model: Model, values: np.ndarray) -> OpenVinoBackend:
+    """Calibrated on one window: what counts here is the time."""
+    graph = graph_of(model)
+    window = np.ascontiguousarray(values[tuple(slice(length) for length in PATCH)])[None, None]
+    return OpenVinoBackend(quantised(graph, channel_ranges(graph, [window], core())), Precision.INT8)
+
+
 def whole_path(model: Model, values: np.ndarray) -> Callable[[], object]:
     case = [Volume(values, Geometry(values.shape, (1.0, 1.0, 1.0)))]
     return lambda: Predictor([model], "cpu").predict(case)
@@ -179,6 +188,10 @@ def compared(
     for name in chosen:
         precision = PRECISIONS[name]
         autocast = None if precision is Precision.FULL else narrow
+        if precision is Precision.INT8:
+            if find_spec("openvino"):
+                ways[f"ours, OpenVINO, {name}"] = lambda: ours(model, values, in_8_bits(model, values))
+            continue
         ways[f"ours, torch, {name}"] = lambda cast=autocast: ours(model, values, TorchBackend(network, CPU, cast))
         if find_spec("openvino"):
             ways[f"ours, OpenVINO, {name}"] = lambda wanted=precision: ours(

@@ -28,7 +28,6 @@ TINY = {
     "batch": 2,
     "pictures": 0,
     "ema_decay": 0.0,
-    "parallel": 1,
 }
 
 

@@ -47,7 +47,7 @@ def test_losses_may_hold_commas():
     record = {"dataset": "d", "out": "o", "losses": ["tversky(alpha=0.3, beta=0.7)", "ce"], "only_folds": [0, 2]}
     params = parse(StudyParams, record, "study")
     assert params.losses == ("tversky(alpha=0.3, beta=0.7)", "ce") and params.only_folds == (0, 2)
-    assert params.parallel is None and params.ray is None and params.epochs is None
+    assert params.parallel == 1 and params.ray is None and params.epochs is None
 
 
 @pytest.fixture(scope="module")

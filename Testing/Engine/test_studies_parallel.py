@@ -16,12 +16,10 @@ from lossseg.errors import Cancelled
 from lossseg.model import load
 from lossseg.preprocessing import read_plan
 from lossseg.reporting import Silent
-from lossseg.studies import processes as processes_of_studies
-from lossseg.studies.processes import InProcesses, at_once, fitting
+from lossseg.studies.processes import InProcesses, fitting
 from lossseg.studies.remote_reporter import RemoteReporter, hand_on
 from lossseg.studies.state import RunState, StudyState
 from lossseg.studies.study import run_study
-from lossseg.training import TrainingSettings
 
 ENGINE = Path(__file__).parents[2] / "SlicerLossSeg"
 
@@ -120,16 +118,6 @@ def test_as_many_runs_as_fit_the_memory(one_by_one):
     assert fitting(4, plan, cpu, free_gb=64.0) == 4
     assert fitting(4, plan, cpu, free_gb=2.5) == 2
     assert fitting(4, plan, cpu, free_gb=0.1) == 1
-
-
-def test_how_many_at_a_time_when_nobody_says(monkeypatch):
-    monkeypatch.setattr(processes_of_studies.os, "cpu_count", lambda: 8)
-    cpu, card = torch.device("cpu"), torch.device("cuda")
-    assert at_once(TrainingSettings(epochs=3), cpu) == 2
-    assert at_once(TrainingSettings(minutes=3.0), cpu) == 1, "two would each do half as much"
-    assert at_once(TrainingSettings(epochs=3), card) == 1
-    monkeypatch.setattr(processes_of_studies.os, "cpu_count", lambda: 1)
-    assert at_once(TrainingSettings(epochs=3), cpu) == 1
 
 
 def test_what_is_told_in_another_process_is_told_here():

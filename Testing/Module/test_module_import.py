@@ -32,7 +32,7 @@ def test_the_result_is_ticked_and_named(panel, monkeypatch, tmp_path):
     titles = choose(panel, tmp_path / "nnUNetTrainer__nnUNetPlans__3d_fullres")
     ui = panel.segment.ui
     ui.importModelButton.click()
-    assert titles == ["Result folder of an nnU-Net training, with plans.json"]
+    assert titles == ["Result folder of an nnU-Net training, or a MONAI bundle"]
     assert ui.importModelButton.text == "Cancel import"
     assert "A model is being imported" in ui.segmentButton.toolTip
     job = panel.segment.sources._job
@@ -42,7 +42,7 @@ def test_the_result_is_ticked_and_named(panel, monkeypatch, tmp_path):
     assert panel.segment.models.chosen_ensemble.name == "Dataset001"
     assert ui.resultLabel.text == "2 models imported."
     assert ui.errorLabel.text == "The original resamples with order 3."
-    assert ui.importModelButton.text == "Import nnU-Net model…"
+    assert ui.importModelButton.text == "Import model…"
     assert not job.folder.exists()
     assert not ui.progressBar.isVisibleTo(panel._whole)
 

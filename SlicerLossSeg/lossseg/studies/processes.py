@@ -21,7 +21,6 @@ from lossseg.preprocessing import Plan
 from lossseg.studies.executor import Watcher
 from lossseg.studies.remote_reporter import RemoteReporter, hand_on
 from lossseg.studies.single_run import RunOrder, RunOutcome, attempt
-from lossseg.training import TrainingSettings
 from lossseg.training.memory import free_memory_gb
 
 _WAIT_S = 0.2
@@ -39,15 +38,6 @@ def fitting(wanted: int, plan: Plan, device: torch.device, free_gb: float | None
     free = free_memory_gb(device) if free_gb is None else free_gb
     each = estimate_memory_bytes(plan.network, plan.patch, plan.batch, True) / _GIB + _OF_A_PROCESS_GB
     return max(1, min(wanted, int(free / each)))
-
-
-def at_once(settings: TrainingSettings, device: torch.device) -> int:
-    """How many runs to do at a time when nobody says.
-
-    On a CPU two: while one validates, which is the work of one core, the other trains. One at a time on a GPU, and with
-    a budget in minutes, in which two would each do about half as much.
-    """
-    return 2 if device.type == "cpu" and settings.minutes is None and (os.cpu_count() or 1) > 1 else 1
 
 
 class InProcesses:

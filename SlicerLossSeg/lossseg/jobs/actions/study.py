@@ -32,12 +32,7 @@ class _OfAStudy:
     repeats: int = option(1, "Trainings of each loss and fold, with the seeds SEED, SEED + 1, ...", low=1, high=1000)
     score: str = option("dice", "Validation score by which the winner of each fold is named.")
     pictures: int = option(60, "Most pictures of missed and false lesions in the report of each loss.", low=0)
-    parallel: int | None = option(
-        None,
-        "Runs at a time on this machine, each in its own process, as far as memory fits.",
-        low=1,
-        shown="2 on a processor with --epochs, else 1",
-    )
+    parallel: int = option(1, "Runs at a time on this machine, each in its own process, as far as memory fits.", low=1)
     ray: str | None = option(
         None, "Ray cluster that does the runs, or local to start one here.", metavar="ADDRESS", shown="none"
     )
@@ -72,7 +67,7 @@ def run(params: Any, reporter: Reporter) -> Summary:
     from lossseg.studies.study import run_study
     from lossseg.training import Optimizer, TrainingSettings
 
-    if params.ray is not None and (params.parallel or 1) > 1:
+    if params.ray is not None and params.parallel > 1:
         raise InputError("--parallel is for this machine, --ray for a cluster.", "Leave out one of the two.")
     chosen = {name: getattr(params, name) for name in TRAINING}
     chosen["optimizer"] = Optimizer(params.optimizer)
@@ -99,17 +94,15 @@ def _executor(params: Any, plan: Plan, training: TrainingSettings, reporter: Rep
 
         gpus = params.gpus if params.gpus is not None else float(training.device.startswith("cuda"))
         return OnRay(params.ray, gpus=gpus, cpus=params.cpus)
-    from lossseg.inference import choose_device
-    from lossseg.studies.processes import InProcesses, at_once, fitting
-
-    device = choose_device(training.device)[0]
-    wanted = params.parallel or at_once(training, device)
-    if wanted == 1:
+    if params.parallel == 1:
         return OneByOne()
-    count = fitting(wanted, plan, device)
-    if params.parallel is not None and count < wanted:
+    from lossseg.inference import choose_device
+    from lossseg.studies.processes import InProcesses, fitting
+
+    count = fitting(params.parallel, plan, choose_device(training.device)[0])
+    if count < params.parallel:
         reporter.warning(
-            f"The memory suffices for {count} run{'s' if count > 1 else ''} at a time, not for {wanted}.",
+            f"The memory suffices for {count} run{'s' if count > 1 else ''} at a time, not for {params.parallel}.",
             "A smaller --patch or --batch lets more of them fit, in a new study.",
         )
     if training.minutes is not None and count > 1 and training.device in ("auto", "cpu"):
