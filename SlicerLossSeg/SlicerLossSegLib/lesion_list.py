@@ -55,7 +55,7 @@ class LesionList:
         self._proxy.accepts = self._accepts
         self._proxy.setSourceModel(self._model)
         self._proxy.setSortRole(_SORT_ROLE)
-        self._model.setHorizontalHeaderLabels([_(column.title) for column in COLUMNS])
+        self._model.setHorizontalHeaderLabels([column.head(_(column.title)) for column in COLUMNS])
         for place, column in enumerate(COLUMNS):
             self._model.horizontalHeaderItem(place).setToolTip(_(column.tip))
         view.setModel(self._proxy)
@@ -149,9 +149,14 @@ class LesionList:
         self._fit_columns()
 
     def _fit_columns(self) -> None:
-        """As narrow as the cells and titles allow: a header keeps room for a sort arrow in each of its columns."""
-        for place in range(len(COLUMNS)):
-            title = self._horizontal.sectionSizeHint(place) - _SORT_ARROW
+        """As narrow as the cells and titles allow.
+
+        A header keeps room for a sort arrow, as wide as its text is high, in each of its columns; here only the first
+        has it.
+        """
+        for place, column in enumerate(COLUMNS):
+            arrow = 0 if place == 0 else 2 * _SORT_ARROW if column.unit else _SORT_ARROW
+            title = self._horizontal.sectionSizeHint(place) - arrow
             self._view.setColumnWidth(place, max(self._view.sizeHintForColumn(place), title))
 
     def _write(self, place: int, row: LesionRow) -> None:

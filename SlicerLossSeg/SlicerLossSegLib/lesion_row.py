@@ -77,7 +77,8 @@ class Column:
 
     Attributes:
         key: its name in files and in the table node.
-        title: short, for a narrow panel; unit and definition are in `tip`.
+        title: short, for a narrow panel; the definition is in `tip`.
+        unit: as a table node names it; `head` shows it below the title.
         decimals: shown; None for text and whole numbers.
         shown: without being asked for.
     """
@@ -88,6 +89,10 @@ class Column:
     unit: str = ""
     decimals: int | None = None
     shown: bool = True
+
+    def head(self, title: str) -> str:
+        """What stands above the column: the title in the person's language, and the unit below it."""
+        return f"{title}\n{self.unit.replace('3', '³')}" if self.unit else title
 
 
 COLUMNS: tuple[Column, ...] = (

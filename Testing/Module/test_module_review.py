@@ -254,7 +254,7 @@ def test_a_reviewed_case_joins_the_training_set(panel, tmp_path):
     assert "has the channels image and the labels background, nodule" in told[0]
 
 
-def test_columns_in_order_of_use_with_units_in_tips(panel):
+def test_columns_in_order_of_use_with_units(panel):
     import qt
 
     from SlicerLossSegLib.lesion_row import COLUMNS
@@ -264,8 +264,8 @@ def test_columns_in_order_of_use_with_units_in_tips(panel):
         "#",
         "Outcome",
         "Verdict",
-        "Volume",
-        "Diameter",
+        "Volume\nmm³",
+        "Diameter\nmm",
         "Highest",
     ]
     assert "mm³" in header.horizontalHeaderItem(3).toolTip()
