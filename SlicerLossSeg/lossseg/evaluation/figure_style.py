@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 KINDS = ("svg", "pdf", "png")
 
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-"""Okabe and Ito's palette: told apart with every kind of colour vision. Lines differ in their dashes as well."""
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#882255", "#999933", "#661100")
+"""Okabe and Ito's palette: told apart with every kind of colour vision. Lines differ in their dashes as well.
+
+The last three are dark ones for an eighth to tenth series, less easily told apart.
+"""
 
 DASHES: tuple[tuple[float, tuple[float, ...]], ...] = (
     (0, ()),
