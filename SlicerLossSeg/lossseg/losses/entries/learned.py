@@ -48,7 +48,8 @@ ENTRIES = (
         "c: foreground classes",
         reference="Bechtle et al., Meta-learning via learned loss, ICPR 2020, arXiv:1906.05374",
         advice="What `lossseg learn-loss ml3` finds. phantoms was learned on made-up TOF volumes with rare, small "
-        "lesions: an example, no recommendation. It computes a network at every voxel, so it is slower than others.",
+        "lesions: an example that does worse than the Dice + BCE which it was learned from. It computes a "
+        "network at every voxel, so it is slower than others.",
         parameters=(Parameter("net", "phantoms", "the network", choices=("phantoms",), file=True),),
         voxel_sum=True,
     ),
