@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +40,28 @@ def atomic(path: Path) -> Iterator[Path]:
         # What went wrong before is the error to show, even if nothing can be removed either.
         with suppress(OSError):
             beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a new folder beside `path` to fill; on success it becomes `path`, which must not be there, else it goes.
+
+    Raises:
+        InputError, DiskFull: as `atomic`.
+    """
+    path = Path(path)
+    beside: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+        yield beside
+        beside.chmod(0o755)
+        os.replace(beside, path)
+    except OSError as error:
+        raise translate(error, path) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
 
 
 def translate(error: OSError, path: Path) -> Exception:

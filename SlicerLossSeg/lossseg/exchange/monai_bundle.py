@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossseg.errors import InputError
 from lossseg.exchange.monai_config import inference_config, metadata
-from lossseg.files import translate, write_json, write_text
+from lossseg.files import whole_folder, write_json, write_text
 from lossseg.model import Model, load
 from lossseg.networks.config import DynUNetConfig
 
@@ -48,10 +45,7 @@ def export_bundle(folder: Path, out: Path) -> Path:
         raise InputError(f"{out} already exists.", "Choose another name; bundles are never overwritten.")
     config, facts = inference_config(model), metadata(model)
     weights = _weights(model)
-    beside: Path | None = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    with whole_folder(out) as beside:
         write_json(beside / "configs" / "inference.json", config)
         write_json(beside / "configs" / "metadata.json", facts)
         written = hashlib.sha256((beside / "configs" / "inference.json").read_bytes()).hexdigest()
@@ -60,13 +54,6 @@ def export_bundle(folder: Path, out: Path) -> Path:
         write_text(beside / "LICENSE", f"{model.licence or 'Its maker named no licence for these weights.'}\n")
         (beside / "models").mkdir()
         torch.save(weights, beside / "models" / "model.pt")
-        beside.chmod(0o755)
-        os.replace(beside, out)
-    except OSError as error:
-        raise translate(error, out) from error
-    finally:
-        if beside is not None and beside.exists():
-            shutil.rmtree(beside, ignore_errors=True)
     return out
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +16,7 @@ from lossseg.exchange.monai_postprocessing import read_ending
 from lossseg.exchange.monai_preprocessing import Windows, read_grid, read_windows
 from lossseg.exchange.monai_values import Values
 from lossseg.exchange.monai_weights import USUAL, fit, read_weights, refuse_program, weights_file
-from lossseg.files import read_json, translate
+from lossseg.files import read_json, whole_folder
 from lossseg.model import save
 from lossseg.networks.config import DynUNetConfig
 from lossseg.networks.monai_config import NETWORKS, MonaiConfig
@@ -98,10 +95,7 @@ def import_bundle(
     stage = Stage(reporter or Silent(), "import", 1)
     read = _own(source) if (source / OWN).is_file() else _any(source)
     plan = renamed(read.plan, channels, labels)
-    beside: Path | None = None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
+    with whole_folder(target) as beside:
         save(
             beside,
             plan=plan,
@@ -112,13 +106,6 @@ def import_bundle(
             operating_point=read.point,
             licence=read.licence,
         )
-        beside.chmod(0o755)
-        os.replace(beside, target)
-    except OSError as error:
-        raise translate(error, target) from error
-    finally:
-        if beside is not None and beside.exists():
-            shutil.rmtree(beside, ignore_errors=True)
     stage.advance()
     return ImportedBundle(target, read.warnings)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 import zipfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lossseg.errors import InputError
 from lossseg.exchange.monai_values import Values
+from lossseg.exchange.torch_file import read_torch_file
 
 if TYPE_CHECKING:
     import torch
@@ -60,26 +60,12 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises:
         InputError: the file is missing or damaged, is TorchScript, or holds anything but tensors, numbers and words.
     """
-    import torch
-
     if not path.is_file():
         raise InputError(
             f"{path} does not exist.", "Download the weights with the bundle: `python -m monai.bundle download`."
         )
     refuse_program(path)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)|class (\S+)|function (\S+)", str(error))
-        what = f" ({next(filter(None, named.groups()))})" if named else ""
-        raise InputError(
-            f"{path} holds objects other than tensors, numbers and words{what}; it was not loaded.",
-            "Such a file could execute anything. Save the network's state_dict() alone.",
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise InputError(f"{path} is damaged ({reason}).", "Restore it from a copy.") from error
-    return _parameters(content, path)
+    return _parameters(read_torch_file(path, "Save the network's state_dict() alone."), path)
 
 
 def refuse_program(path: Path) -> None:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +12,7 @@ from typing import Any
 from lossseg.errors import InputError
 from lossseg.exchange.nnunet_checkpoint import Checkpoint, check_fit, read_checkpoint
 from lossseg.exchange.nnunet_plans import dataset_name, read_plan
-from lossseg.files import read_json, translate
+from lossseg.files import read_json, whole_folder
 from lossseg.model import save, save_ensemble
 from lossseg.reporting import Reporter, Silent, Stage
 
@@ -71,21 +68,11 @@ def import_nnunet(
         if path is not None and path.exists():
             raise InputError(f"{path} already exists.", "Choose another name; models are never overwritten.")
     stage = Stage(reporter or Silent(), "import", len(chosen))
-    beside: Path | None = None
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=out))
+    with whole_folder(target) as beside:
         for fold, path in chosen.items():
             checkpoint = first if path == first.path else read_checkpoint(path)
             _write(source, beside / fold, checkpoint, first.configuration)
             stage.advance()
-        beside.chmod(0o755)
-        os.replace(beside, target)
-    except OSError as error:
-        raise translate(error, target) from error
-    finally:
-        if beside is not None and beside.exists():
-            shutil.rmtree(beside, ignore_errors=True)
     models = tuple(target / fold for fold in chosen)
     if ensemble is not None:
         save_ensemble(ensemble, models, chosen=f"All folds imported from {source.name}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lossseg.errors import InputError
+from lossseg.exchange.torch_file import read_torch_file
 
 if TYPE_CHECKING:
     import torch
@@ -99,24 +99,8 @@ def check_fit(checkpoint: Checkpoint, config: Mapping[str, Any]) -> None:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    import torch
-
     allowed: list[Any] = [(_Inert, name) for name in _NUMPY]
-    try:
-        with torch.serialization.safe_globals(allowed):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise InputError(f"{path} does not exist.", "Check the path.") from error
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)|class (\S+)|function (\S+)", str(error))
-        what = f" ({next(filter(None, named.groups()))})" if named else ""
-        raise InputError(
-            f"{path} holds objects other than tensors, numbers and words{what}; it was not loaded.",
-            "Such a file could execute anything. Import checkpoints that nnU-Net's own trainer wrote.",
-        ) from error
-    except (RuntimeError, OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-        reason = (str(error) or repr(error)).splitlines()[0]
-        raise InputError(f"{path} is damaged ({reason}).", "Restore it from a copy.") from error
+    content = read_torch_file(path, "Import checkpoints that nnU-Net's own trainer wrote.", allowed)
     if not isinstance(content, dict):
         raise InputError(f"{path} is no checkpoint of nnU-Net v2.", "Give the folder that its training wrote.")
     return content
